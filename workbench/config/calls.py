@@ -1,0 +1,113 @@
+"""From a config to the calls on ``paddle.inference.Config`` that ask for it.
+
+The worker makes these calls, and `to_code` prints the same ones: what runs and what is shown cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from workbench.config.config import InferenceConfig
+
+# Passes whose log name is not the name they are registered, and deleted, under: measured on 3.3.1.
+REGISTERED_AS = {
+    "conv_activation_mkldnn_fuse_pass": "conv_activation_onednn_fuse_pass",
+    "conv_concat_activation_mkldnn_fuse_pass": "conv_concat_activation_onednn_fuse_pass",
+}
+
+
+class Call(NamedTuple):
+    """One method call on ``target``: the Config itself, or what its ``pass_builder()`` returns."""
+
+    target: Literal["config", "pass_builder"]
+    method: str
+    args: tuple[Any, ...] = ()
+
+
+class NativePrecision(NamedTuple):
+    """A member of ``paddle.inference.PrecisionType``, by name: this room does not import Paddle."""
+
+    precision: str
+
+    def __repr__(self) -> str:
+        return f"PrecisionType.{self.precision}"
+
+
+def _native(precision: str) -> NativePrecision:
+    return NativePrecision({"fp32": "Float32", "fp16": "Half", "bf16": "Bfloat16", "int8": "Int8"}[precision])
+
+
+class ModelFiles(NamedTuple):
+    """Where the model lies, as ``paddle.inference.Config`` takes it: two files, or one folder."""
+
+    ir: Literal["pir", "program"]
+    model: str
+    params: str | None = None
+
+
+def native_calls(
+    config: InferenceConfig, files: ModelFiles, release: tuple[int, ...] = (3, 3, 1)
+) -> list[Call]:
+    """The calls, in order, for one model on one release of Paddle.
+
+    ``release`` matters where the releases differ: names that 2.x does not have, and defects that have a
+    known way round.
+    """
+    pir = files.ir == "pir"
+    calls: list[Call] = []
+
+    def ask(method: str, *args: Any) -> None:
+        calls.append(Call("config", method, args))
+
+    if config.device == "gpu":
+        low = config.precision in ("fp16", "bf16") and not config.trt
+        ask(
+            "enable_use_gpu",
+            config.gpu_memory_mb,
+            config.device_id,
+            *([_native(config.precision)] if low else []),
+        )
+    if config.trt:
+        # Paddle's own defaults for workspace (bytes), batch and smallest subgraph, given to reach the fourth.
+        ask("enable_tensorrt_engine", 1 << 30, 1, 3, _native(config.precision))
+    if config.onednn is not None:
+        ask("enable_mkldnn" if config.onednn else "disable_mkldnn")
+    ask("set_cpu_math_library_num_threads", config.threads)
+    if config.device == "cpu" and config.precision == "bf16":
+        ask("enable_mkldnn_bfloat16")
+    if config.device == "cpu" and config.precision == "int8":
+        ask("enable_mkldnn_int8")
+    if not config.ir_optim:
+        # PIR ignores switch_ir_optim(False); level 0 is the least it can be brought to.
+        if pir:
+            ask("set_optimization_level", 0)
+        else:
+            ask("switch_ir_optim", False)
+    if config.memory_optim:
+        if pir:
+            # Without it creation fails from 3.0.0 to 3.3.1: "Not find predictor_id … memory_optimize_pass".
+            ask("enable_new_executor")
+        ask("enable_memory_optim")
+    for name in config.disabled_passes:
+        for known in dict.fromkeys((name, REGISTERED_AS.get(name, name))):
+            ask("delete_pass", known) if pir else calls.append(Call("pass_builder", "delete_pass", (known,)))
+    if config.enabled_passes:
+        if pir:
+            ask("enable_custom_passes", list(config.enabled_passes), False)
+        else:
+            calls += [Call("pass_builder", "append_pass", (name,)) for name in config.enabled_passes]
+    return calls
+
+
+def to_code(config: InferenceConfig, files: ModelFiles, release: tuple[int, ...] = (3, 3, 1)) -> str:
+    """The plain Paddle program that creates the same predictor."""
+    where = ", ".join(repr(part) for part in (files.model, files.params) if part is not None)
+    calls = native_calls(config, files, release)
+    precise = any(isinstance(arg, NativePrecision) for call in calls for arg in call.args)
+    names = "Config, PrecisionType, create_predictor" if precise else "Config, create_predictor"
+    lines = [f"from paddle.inference import {names}", "", f"config = Config({where})"]
+    for call in calls:
+        target = "config" if call.target == "config" else "config.pass_builder()"
+        lines.append(f"{target}.{call.method}({', '.join(map(repr, call.args))})")
+    lines.append("predictor = create_predictor(config)")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,244 @@
+"""`InferenceConfig`, and its two texts: ``key=value,…`` for the command line and a short label for people."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from workbench.errors import ConfigError
+
+Device = Literal["cpu", "gpu"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+
+MAX_THREADS = 1024
+
+
+class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that is asked of one predictor.
+
+    Two configs are equal when they ask for the same; a config is hashable and goes to JSON and back with
+    `to_json` and `from_json`. What is given in return is in ``Session.given``.
+
+    Attributes:
+        device: where to run.
+        device_id: which GPU.
+        gpu_memory_mb: memory pool reserved at the start on a GPU, in MB.
+        precision: arithmetic to run in.
+        threads: threads of the CPU math library.
+        onednn: oneDNN on or off; None leaves the release's default (on in 3.x, off in 2.x).
+        ir_optim: False switches graph optimization off, as far as Paddle lets it.
+        disabled_passes: passes to switch off, by the name shown in a trace.
+        enabled_passes: passes to add, by the name Paddle registers them under.
+        memory_optim: reuse of memory between tensors that do not live at the same time.
+        trt: TensorRT subgraphs (needs a GPU runtime built with it).
+        runtime: name of the interpreter with Paddle in it that runs this.
+
+    Raises:
+        ConfigError: for a value outside its range or passes both off and on.
+    """
+
+    device: Device = "cpu"
+    device_id: int = 0
+    gpu_memory_mb: int = 100
+    precision: Precision = "fp32"
+    threads: int = 1
+    onednn: bool | None = None
+    ir_optim: bool = True
+    disabled_passes: tuple[str, ...] = ()
+    enabled_passes: tuple[str, ...] = ()
+    memory_optim: bool = False
+    trt: bool = False
+    runtime: str = "default"
+
+    def __post_init__(self) -> None:
+        """Check ranges and put the pass lists into one canonical form."""
+        self._one_of("device", self.device, get_args(Device))
+        self._one_of("precision", self.precision, get_args(Precision))
+        self._whole("threads", self.threads, 1, MAX_THREADS)
+        self._whole("device_id", self.device_id, 0, 1023)
+        self._whole("gpu_memory_mb", self.gpu_memory_mb, 1, 1 << 20)
+        for name in ("ir_optim", "memory_optim", "trt"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; give True or False")
+        if self.onednn not in (None, True, False):
+            raise ConfigError(f"onednn is {self.onednn!r}; give True, False or None (the release's default)")
+        # Which passes are off is a set: order and repeats must not make two equal configs differ.
+        msgspec.structs.force_setattr(
+            self, "disabled_passes", _names("disabled_passes", self.disabled_passes)
+        )
+        enabled = _names("enabled_passes", self.enabled_passes, ordered=True)
+        msgspec.structs.force_setattr(self, "enabled_passes", enabled)
+        both = sorted(set(self.disabled_passes) & set(self.enabled_passes))
+        if both:
+            raise ConfigError(f"pass {both[0]!r} is both switched off and added; choose one")
+        if not self.runtime or not isinstance(self.runtime, str):
+            raise ConfigError("runtime is empty; give a runtime's name, such as 'default'")
+
+    @staticmethod
+    def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+        if value not in allowed:
+            raise ConfigError(f"{name} is {value!r}; give one of {', '.join(allowed)}")
+
+    @staticmethod
+    def _whole(name: str, value: object, low: int, high: int) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ConfigError(f"{name} is {value!r}; give a whole number from {low} to {high}")
+
+    def replace(self, **changes: Any) -> InferenceConfig:
+        """The same config with some fields changed.
+
+        Raises:
+            ConfigError: for an unknown field or a bad value.
+        """
+        unknown = sorted(set(changes) - set(self.__struct_fields__))
+        if unknown:
+            raise ConfigError(_unknown("config field", unknown[0], self.__struct_fields__))
+        return msgspec.structs.replace(self, **changes)
+
+    def without(self, *passes: str) -> InferenceConfig:
+        """The same config with these passes switched off too."""
+        return self.replace(
+            disabled_passes=(*self.disabled_passes, *passes),
+            enabled_passes=tuple(name for name in self.enabled_passes if name not in passes),
+        )
+
+    def differences(self, other: InferenceConfig) -> dict[str, tuple[Any, Any]]:
+        """The fields in which two configs differ, with both values."""
+        return {
+            name: (getattr(self, name), getattr(other, name))
+            for name in self.__struct_fields__
+            if getattr(self, name) != getattr(other, name)
+        }
+
+    @property
+    def label(self) -> str:
+        """A short name for charts and tables: what differs from the defaults, in words."""
+        words = [_WORDS[name](now) for name, (_, now) in InferenceConfig().differences(self).items()]
+        return ", ".join(words) or "default"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, one per field."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    def to_json(self) -> str:
+        """One JSON object with every field."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> InferenceConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: for text that is not such an object.
+        """
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"not a config: {error}") from None
+
+    @classmethod
+    def parse(cls, text: str, base: InferenceConfig | None = None) -> InferenceConfig:
+        """Read ``key=value,key=value``, such as ``onednn=off,threads=2``, as changes to ``base``.
+
+        ``disable_pass`` and ``enable_pass`` take one pass each and may be repeated.
+
+        Raises:
+            ConfigError: for an unknown key or a value it cannot have.
+        """
+        config = base or cls()
+        changes: dict[str, Any] = {}
+        for part in filter(None, (piece.strip() for piece in text.split(","))):
+            key, equals, value = (piece.strip() for piece in part.partition("="))
+            key = key.replace("-", "_")
+            if not equals or not value:
+                raise ConfigError(f"{part!r} is not key=value; write for example onednn=off,threads=2")
+            if key in _PASS_KEYS:
+                field = _PASS_KEYS[key]
+                changes[field] = (*changes.get(field, getattr(config, field)), value)
+            elif key in _READERS:
+                changes[key] = _READERS[key](key, value)
+            else:
+                raise ConfigError(_unknown("config key", key, (*_READERS, *_PASS_KEYS)))
+        return config.replace(**changes)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(known)}"
+    return f"unknown {what} {name!r}: {hint}"
+
+
+def _names(field: str, value: object, *, ordered: bool = False) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigError(f"{field} is {value!r}; give a list of pass names")
+    names = list(value)
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f"{field} holds {name!r}, which is not a pass name")
+    return tuple(dict.fromkeys(names)) if ordered else tuple(sorted(set(names)))
+
+
+def _read_switch(key: str, value: str) -> bool:
+    answers = {"on": True, "true": True, "yes": True, "1": True}
+    answers |= {"off": False, "false": False, "no": False, "0": False}
+    if value.lower() not in answers:
+        raise ConfigError(f"{key} is {value!r}; give on or off")
+    return answers[value.lower()]
+
+
+def _read_onednn(key: str, value: str) -> bool | None:
+    return None if value.lower() == "default" else _read_switch(key, value)
+
+
+def _read_number(key: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ConfigError(f"{key} is {value!r}; give a whole number") from None
+
+
+def _read_text(key: str, value: str) -> str:
+    return value
+
+
+_PASS_KEYS = {"disable_pass": "disabled_passes", "enable_pass": "enabled_passes"}
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "device": _read_text,
+    "device_id": _read_number,
+    "gpu_memory_mb": _read_number,
+    "precision": _read_text,
+    "threads": _read_number,
+    "onednn": _read_onednn,
+    "ir_optim": _read_switch,
+    "memory_optim": _read_switch,
+    "trt": _read_switch,
+    "runtime": _read_text,
+}
+
+
+def _pass_words(sign: str) -> Callable[[tuple[str, ...]], str]:
+    def words(names: tuple[str, ...]) -> str:
+        return f"{sign}{names[0]}" if len(names) == 1 else f"{sign}{len(names)} passes"
+
+    return words
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "device": str,
+    "device_id": lambda value: f"device {value}",
+    "gpu_memory_mb": lambda value: f"{value} MB pool",
+    "precision": str,
+    "threads": lambda value: f"{value} threads",
+    "onednn": lambda value: {True: "oneDNN on", False: "oneDNN off"}[value],
+    "ir_optim": lambda value: "no graph optimization",
+    "disabled_passes": _pass_words("− "),
+    "enabled_passes": _pass_words("+ "),
+    "memory_optim": lambda value: "memory optim",
+    "trt": lambda value: "TensorRT",
+    "runtime": str,
+}
