@@ -1,0 +1,102 @@
+"""The known defects of Paddle's releases, in one table: what is refused, and what is said aloud.
+
+Measured on the CPU wheels 3.3.1, 3.0.0, 3.2.2 and 2.6.2 where a row does not say otherwise. The ways round
+that need other native calls are in `workbench.config.calls`; a file that is not there is found by
+`workbench.models`; what shows only in what a predictor was given (precision, passes) is compared by
+`workbench.core.session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from workbench.config import InferenceConfig
+from workbench.errors import ConfigError, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether a defect bites."""
+
+    config: InferenceConfig
+    ir: Literal["pir", "program"]
+    release: tuple[int, ...]
+    gpu_build: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One row: ``when`` it applies, and the ``text`` for the user; ``refuse`` stops instead of telling."""
+
+    when: Callable[[Situation], bool]
+    text: str
+    refuse: type[ConfigError] | type[ModelError] | None = None
+
+
+DEFECTS = (
+    Defect(
+        lambda s: s.ir == "pir" and s.release < (3,),
+        "a .json model needs Paddle 3.0 or newer (older ones die on it): choose another runtime, "
+        "or export the model as .pdmodel",
+        ModelError,
+    ),
+    Defect(
+        lambda s: s.config.trt and not s.gpu_build,
+        "TensorRT was asked for, but this runtime's Paddle is a CPU build: "
+        'install the extra "paddle-workbench[gpu,trt]" on a machine with a GPU, or drop trt',
+        ConfigError,
+    ),
+    Defect(
+        lambda s: s.config.trt and s.config.device != "gpu",
+        "TensorRT needs device=gpu: add --device gpu",
+        ConfigError,
+    ),
+    Defect(
+        lambda s: s.config.precision == "fp16" and s.config.device == "cpu",
+        "fp16 runs on a GPU only: use bf16 or fp32 on the CPU, or device=gpu",
+        ConfigError,
+    ),
+    Defect(
+        lambda s: (
+            s.config.precision in ("bf16", "int8") and s.config.device == "cpu" and s.config.onednn is False
+        ),
+        "bf16 and int8 on the CPU run through oneDNN: switch oneDNN on, or use fp32",
+        ConfigError,
+    ),
+    Defect(
+        lambda s: s.config.device == "gpu" and not s.gpu_build,
+        "a GPU was asked for, but this runtime's Paddle is a CPU build: it runs on the CPU",
+    ),
+    Defect(
+        lambda s: s.config.trt and s.ir == "pir" and s.release >= (3,),
+        "Paddle 3.x runs a .json model without TensorRT unless paddle.tensorrt.convert was applied first",
+    ),
+)
+
+
+def check(situation: Situation) -> list[str]:
+    """The notices for this situation.
+
+    Raises:
+        ConfigError: where what is asked cannot run.
+        ModelError: where this release cannot load the model.
+    """
+    notices = []
+    for defect in DEFECTS:
+        if defect.when(situation):
+            if defect.refuse is not None:
+                raise defect.refuse(defect.text)
+            notices.append(defect.text)
+    return notices
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """``3.3.1.post1`` to ``(3, 3, 1)``; a development build's ``0.0.0`` counts as the newest."""
+    numbers = []
+    for part in version.split(".")[:3]:
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers) if any(numbers) else (99,)

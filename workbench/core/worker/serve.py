@@ -1,0 +1,218 @@
+"""One worker: the only code of the project that speaks Paddle's inference API."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import platform
+import re
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
+import paddle
+import paddle.inference as paddle_inference
+
+from . import wire
+
+_LIBC = ctypes.CDLL(None)
+
+Reply = Tuple[Dict[str, Any], List[Any], List[int]]  # evaluated, so as Python 3.8 has it
+
+
+def about() -> dict[str, Any]:
+    """What this interpreter is."""
+    flags = ""
+    try:
+        found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        flags = found.group(1) if found else ""
+    except OSError:
+        pass
+    return {
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "paddle": paddle.version.full_version,
+        "commit": paddle.version.commit,
+        "numpy": np.__version__,
+        "gpu_build": bool(paddle.device.is_compiled_with_cuda()),
+        "bf16_cpu": any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16")),
+    }
+
+
+def _flush() -> None:
+    """Push out what C and Python have buffered, so that the log and the dumps are whole at every reply."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _LIBC.fflush(None)
+
+
+class Server:
+    """Holds one predictor and answers requests about it."""
+
+    def __init__(self) -> None:
+        self.predictor: Any = None
+        self.config: Any = None
+        self.inputs: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
+        self.arena: wire.Segment | None = None
+        self.segments: dict[int, wire.Segment] = {}
+        self.free: list[int] = []
+        self.next_segment = 0
+
+    def load(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Create the predictor from the files and the calls of the request."""
+        self.predictor = None
+        self.inputs, self.outputs = {}, {}
+        gc.collect()
+        if request.get("folder"):
+            os.chdir(request["folder"])
+        config = self._config(request)
+        start = time.perf_counter()
+        predictor = paddle_inference.create_predictor(config)
+        seconds = time.perf_counter() - start
+        self.predictor, self.config = predictor, config
+        self.inputs = {name: predictor.get_input_handle(name) for name in predictor.get_input_names()}
+        self.outputs = {name: predictor.get_output_handle(name) for name in predictor.get_output_names()}
+        given = {
+            "device": "gpu" if config.use_gpu() else "cpu",
+            "onednn": bool(config.mkldnn_enabled()),
+            "threads": config.cpu_math_library_num_threads(),
+            "trt": bool(config.tensorrt_engine_enabled()),
+        }
+        names = {"inputs": list(self.inputs), "outputs": list(self.outputs)}
+        return {"given": given, "create_s": seconds, **names}, [], []
+
+    def _config(self, request: dict[str, Any]) -> Any:
+        config = paddle_inference.Config(*[part for part in request["files"] if part is not None])
+        for target, method, args in request["calls"]:
+            owner = config if target == "config" else config.pass_builder()
+            getattr(owner, method)(*[_argument(value) for value in args])
+        return config
+
+    def passes(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """The pass list that Program IR would run: no predictor is created."""
+        config = self._config(request)  # the builder points into it, so it must outlive the call
+        return {"passes": list(config.pass_builder().all_passes())}, [], []
+
+    def _take_inputs(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> None:
+        if fds:
+            if self.arena is not None:
+                self.arena.close()
+            self.arena = wire.Segment(fds.pop(), request["arena"])
+        buffer = self.arena.map if self.arena is not None else None
+        for name, data in wire.unpack(request["tensors"], raw, buffer, copy_inline=False).items():
+            handle = self.inputs[name]
+            handle.reshape(list(data.shape))
+            handle.copy_from_cpu(data)
+
+    def _give_outputs(self, timing: dict[str, Any]) -> Reply:
+        arrays = {name: np.ascontiguousarray(handle.copy_to_cpu()) for name, handle in self.outputs.items()}
+        tensors = [wire.describe(name, data) for name, data in arrays.items()]
+        size = wire.layout(tensors)
+        reply: dict[str, Any] = {"tensors": tensors, **timing}
+        fds = []
+        if size:
+            number, segment, new = self._segment(size)
+            for tensor in tensors:
+                if tensor["offset"] is not None:
+                    wire.fill(arrays[tensor["name"]], segment, tensor)
+            reply["segment"] = {"id": number, "size": segment.size, "new": new}
+            if new:
+                fds = [segment.fd]
+        inline = [arrays[tensor["name"]] for tensor in tensors if tensor["offset"] is None]
+        return reply, inline, fds
+
+    def _segment(self, size: int) -> tuple[int, wire.Segment, bool]:
+        for number in self.free:
+            if self.segments[number].size >= size:
+                self.free.remove(number)
+                return number, self.segments[number], False
+        self.next_segment += 1
+        self.segments[self.next_segment] = wire.Segment.create(size)
+        return self.next_segment, self.segments[self.next_segment], True
+
+    def _release(self, request: dict[str, Any]) -> None:
+        for number in request.get("drop", ()):
+            self.segments.pop(number).close()
+        self.free = [number for number in self.free if number in self.segments]
+        self.free += [number for number in request.get("free", ()) if number in self.segments]
+
+    def run(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Set the inputs, run once, give the outputs."""
+        self._release(request)
+        self._take_inputs(request, raw, fds)
+        start = time.perf_counter_ns()
+        self.predictor.run()
+        return self._give_outputs({"run_ns": time.perf_counter_ns() - start})
+
+    def feed(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Set the inputs that the next ``time`` requests run on."""
+        self._take_inputs(request, raw, fds)
+        return {}, [], []
+
+    def time(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Run up to ``count`` times or ``seconds``, whichever ends first; the samples are in nanoseconds."""
+        count, limit = request["count"], request["seconds"] * 1e9
+        samples = np.zeros(count, np.int64)
+        run, clock = self.predictor.run, time.perf_counter_ns
+        begin = clock()
+        done = 0
+        gc_was_on = gc.isenabled()
+        gc.disable()
+        try:
+            for index in range(count):
+                start = clock()
+                run()
+                end = clock()
+                samples[index] = end - start
+                done = index + 1
+                if end - begin > limit:
+                    break
+        finally:
+            if gc_was_on:
+                gc.enable()
+        return {"count": done, "begin_ns": begin}, [samples[:done]], []
+
+    def status(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Memory of this process, in bytes."""
+        text = Path("/proc/self/status").read_text()
+        kib = {
+            key: int(value) for key, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE)
+        }
+        return {"rss": kib.get("VmRSS", 0) * 1024, "peak_rss": kib.get("VmHWM", 0) * 1024}, [], []
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, dict):
+        return getattr(paddle_inference.PrecisionType, value["precision"])
+    return value
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    return {"kind": type(error).__name__, "text": str(error), "traceback": traceback.format_exc(limit=8)}
+
+
+def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
+    """Answer requests until the session ends."""
+    server = Server()
+    operations: dict[str, Callable[..., Reply]] = {
+        name: getattr(server, name) for name in ("load", "passes", "run", "feed", "time", "status")
+    }
+    channel.send({"hello": os.getpid()})
+    while True:
+        request, raw, fds = channel.receive()
+        try:
+            reply, parts, sent = operations[request["op"]](request, raw, fds)
+        except Exception as error:
+            reply, parts, sent = {"error": _failure(error)}, [], []
+        finally:
+            for fd in fds:
+                os.close(fd)
+        if request["op"] == "load" or "error" in reply:
+            _flush()
+        channel.send(reply, parts, sent)

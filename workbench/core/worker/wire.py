@@ -1,0 +1,168 @@
+"""The protocol between a session and its worker: frames on a Unix socket, large tensors in shared memory.
+
+A frame is a JSON object, then raw bytes, then file descriptors beside them. Tensors of up to `INLINE` bytes
+travel in the raw bytes; larger ones lie in anonymous shared memory (memfd), whose descriptor is sent once.
+Anonymous memory has no name to be left behind: it is gone when the last of the two processes is.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import mmap
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+HEAD = struct.Struct("<IQ")
+INLINE = 1 << 16
+ALIGN = 64
+MAX_FDS = 8
+
+
+class ClosedError(Exception):
+    """The other side is gone."""
+
+
+class Channel:
+    """Frames over one connected Unix socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def send(self, message: dict[str, Any], parts: Sequence[Any] = (), fds: Sequence[int] = ()) -> None:
+        """Send one frame; ``parts`` are bytes-like and are not copied together."""
+        body = json.dumps(message).encode()
+        views = [memoryview(part).cast("B") for part in parts if len(memoryview(part).cast("B"))]
+        head = HEAD.pack(len(body), sum(len(view) for view in views))
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        try:
+            # The descriptors ride on the first bytes, so the frame that needs them cannot overtake them.
+            first = head + body
+            sent = self.sock.sendmsg([first], ancillary)
+            if sent < len(first):
+                self.sock.sendall(first[sent:])
+            for view in views:
+                self.sock.sendall(view)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ClosedError(str(error)) from None
+
+    def receive(self) -> tuple[dict[str, Any], bytes, list[int]]:
+        """The next frame: the message, the raw bytes and the descriptors, which the caller must close."""
+        head, fds = self._exactly(HEAD.size, want_fds=True)
+        size, extra = HEAD.unpack(head)
+        body, more = self._exactly(size, want_fds=True)
+        raw, _ = self._exactly(extra, want_fds=False)
+        return json.loads(bytes(body)), bytes(raw), fds + more
+
+    def _exactly(self, size: int, want_fds: bool) -> tuple[bytearray, list[int]]:
+        data = bytearray(size)
+        view = memoryview(data)
+        fds: list[int] = []
+        at = 0
+        while at < size:
+            try:
+                if want_fds:
+                    room = socket.CMSG_SPACE(MAX_FDS * 4)
+                    got, ancillary, _, _ = self.sock.recvmsg_into([view[at:]], room, socket.MSG_CMSG_CLOEXEC)
+                    for level, kind, payload in ancillary:
+                        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                            numbers = array.array("i")
+                            numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
+                            fds.extend(numbers)
+                else:
+                    got = self.sock.recv_into(view[at:])
+            except ConnectionResetError as error:
+                raise ClosedError(str(error)) from None
+            if got == 0:
+                raise ClosedError("end of stream")
+            at += got
+        return data, fds
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+class Segment:
+    """A block of anonymous shared memory, mapped here."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self.map = mmap.mmap(fd, size)
+
+    @classmethod
+    def create(cls, size: int) -> Segment:
+        """A new block of at least ``size`` bytes."""
+        size = max(mmap.PAGESIZE, (size + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE)
+        fd = os.memfd_create("workbench-tensors", os.MFD_CLOEXEC)
+        try:
+            # Claimed now and not when first written to: a full machine is then an error, not a SIGBUS.
+            os.posix_fallocate(fd, 0, size)
+            return cls(fd, size)
+        except OSError:
+            os.close(fd)
+            raise
+
+    def close(self) -> None:
+        """Unmap, once no array is left that looks into it; the memory goes with the last mapping."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        # Where an array still looks into it, the mapping ends with that array.
+        with contextlib.suppress(BufferError):
+            self.map.close()
+
+
+def describe(name: str, data: np.ndarray) -> dict[str, Any]:
+    """The part of a message that says what a tensor is."""
+    return {"name": name, "dtype": data.dtype.str, "shape": list(data.shape), "nbytes": data.nbytes}
+
+
+def layout(tensors: Sequence[dict[str, Any]]) -> int:
+    """Give every tensor above `INLINE` its ``offset`` in one segment; returns the bytes that takes."""
+    at = 0
+    for tensor in tensors:
+        tensor["offset"] = None
+        if tensor["nbytes"] > INLINE:
+            tensor["offset"] = at
+            at += (tensor["nbytes"] + ALIGN - 1) // ALIGN * ALIGN
+    return at
+
+
+def view(buffer: Any, offset: int, tensor: dict[str, Any]) -> np.ndarray:
+    """The tensor that lies at ``offset`` of ``buffer``, without a copy."""
+    dtype = np.dtype(tensor["dtype"])
+    if tensor["nbytes"] == 0:
+        return np.empty(tensor["shape"], dtype)
+    count = tensor["nbytes"] // dtype.itemsize
+    flat: np.ndarray = np.frombuffer(buffer, dtype=dtype, count=count, offset=offset)
+    shaped: np.ndarray = flat.reshape(tensor["shape"])
+    return shaped
+
+
+def unpack(
+    tensors: Sequence[dict[str, Any]], raw: bytes, segment: Any | None, *, copy_inline: bool
+) -> dict[str, np.ndarray]:
+    """The tensors of one message, by name: small ones from ``raw``, large ones as views of ``segment``."""
+    found = {}
+    at = 0
+    for tensor in tensors:
+        if tensor["offset"] is not None:
+            found[tensor["name"]] = view(segment, tensor["offset"], tensor)
+            continue
+        data = view(raw, at, tensor)
+        found[tensor["name"]] = data.copy() if copy_inline else data
+        at += tensor["nbytes"]
+    return found
+
+
+def fill(data: np.ndarray, segment: Segment, tensor: dict[str, Any]) -> None:
+    """Copy one large tensor to its place."""
+    np.copyto(view(segment.map, tensor["offset"], tensor), data)
