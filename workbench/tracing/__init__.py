@@ -1,0 +1,7 @@
+"""The trace: an ordered list of stages, each a pass and the graph after it."""
+
+from __future__ import annotations
+
+from workbench.tracing.passtrace import PassTrace, Stage, trace
+
+__all__ = ["PassTrace", "Stage", "trace"]
