@@ -1,0 +1,88 @@
+"""Sample models once per session, and the real Paddle in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache as cache_results
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench import models
+
+NATIVE = Path(__file__).with_name("native.py")
+# Where a missing .pdiparams or another suffix is the point, copies of this one are taken apart.
+SMALL = "digits"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    before = os.environ.get("WORKBENCH_CACHE_DIR")
+    folder = Path(before) if before else tmp_path_factory.mktemp("cache")
+    os.environ["WORKBENCH_CACHE_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["WORKBENCH_CACHE_DIR"]
+
+
+@pytest.fixture
+def copy(cache: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of a sample's model files (no inputs) that a test may damage."""
+
+    def make(layout: str, name: str = SMALL, to: str = "model") -> Path:
+        folder = tmp_path / to
+        shutil.copytree(models.sample(name, layout), folder)
+        for extra in ("inputs.npz", "labels.npy"):
+            (folder / extra).unlink(missing_ok=True)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def answer(native: Callable[..., dict[str, Any]]) -> Callable[[str, str], dict[str, Any]]:
+    """What Paddle says of a sample and computes from its inputs, asked once."""
+
+    @cache_results
+    def ask(name: str, layout: str) -> dict[str, Any]:
+        folder = models.sample(name, layout)
+        return native(models.load(folder), models.sample_inputs(folder))
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """What Paddle says of a model and, with inputs, what it computes."""
+
+    def ask(model: models.Model, inputs: dict[str, np.ndarray] | None = None) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp("native")
+        if inputs is not None:
+            np.savez(folder / "inputs.npz", **inputs)
+        names = [model.model_dir] if model.model_dir else [model.model_file, model.params_file or ""]
+        arguments = [model.ir, str(model.model_file), str(folder), *map(str, names)]
+        environment = dict(os.environ, GLOG_minloglevel="2")
+        environment["FLAGS_enable_pir_api"] = "1" if model.ir == "pir" else "0"
+        ran = subprocess.run(
+            [sys.executable, str(NATIVE), *arguments],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        said: dict[str, Any] = json.loads((folder / "said.json").read_text())
+        if inputs is not None:
+            with np.load(folder / "outputs.npz") as arrays:
+                said["arrays"] = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
+        return said
+
+    return ask
