@@ -1,0 +1,7 @@
+"""Widgets for notebooks: thin, over the rooms below."""
+
+from __future__ import annotations
+
+from workbench.ui.workbench import Workbench, open  # noqa: A004
+
+__all__ = ["Workbench", "open"]

@@ -1,0 +1,421 @@
+"""`Workbench`: the whole of it as one widget, over the rooms below."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as widgets
+
+from workbench.bench import Benchmark, benchmark
+from workbench.config import InferenceConfig
+from workbench.core import Session
+from workbench.ir import Graph
+from workbench.models import Model, load
+from workbench.tracing import PassTrace, Stage, trace
+from workbench.ui._widgets import GraphView, PassList
+from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, outputs_html, words
+from workbench.ui.jobs import Jobs
+
+# Beyond this many ops a flat drawing says nothing to a person and takes the page too long.
+DRAW_MOST_OPS = 1200
+TABLE_MOST_ROWS = 500
+# A trace that took longer than this is not taken again at every switch, but when asked for.
+AUTO_TRACE_S = 5.0
+
+
+class Workbench(widgets.VBox):  # type: ignore[misc]
+    """A model, its passes with a switch each, the graph around the chosen pass, runs, and their latency.
+
+    Everything it shows can be had in a plain cell: ``trace`` is the `PassTrace` shown, ``config`` the config
+    it was made with, ``outputs`` those of the last run, ``benchmark`` the last measurement.
+
+    Args:
+        model: a model, or the path of one.
+        config: what to start with.
+    """
+
+    def __init__(self, model: Model | str | os.PathLike[str], config: InferenceConfig | None = None) -> None:
+        self.model = model if isinstance(model, Model) else load(model)
+        self.config = config or InferenceConfig()
+        self.trace: PassTrace | None = None
+        self.outputs: dict[str, Any] | None = None
+        self.benchmark: Benchmark | None = None
+        self._first: tuple[str, Mapping[str, Any]] | None = None
+        self._measured: list[InferenceConfig] = []
+        self._places: dict[str, int] = {}
+        self._shown_names: list[str | None] = []
+        self._trace_s = 0.0
+        self._session: Session | None = None
+        self._cancel = threading.Event()
+        self._jobs = Jobs(self._working, self._failed)
+        self._build()
+        self._follow()
+        super().__init__((self._head, self._bar, self._middle, self._run_panel))
+        self.add_class("pwb-workbench")
+        self.retrace()
+
+    # The parts
+
+    def _build(self) -> None:
+        slim = widgets.Layout(width="auto")
+        self.config_panel = ConfigPanel(self.config, self._config_changed)
+        self._apply = widgets.Button(
+            description="Trace", icon="refresh", layout=slim, tooltip="Trace with this config"
+        )
+        self._cancel_button = widgets.Button(
+            description="Cancel", icon="stop", layout=slim, disabled=True, tooltip="Stop the work under way"
+        )
+        self._progress = widgets.FloatProgress(
+            min=0, max=1, layout=widgets.Layout(width="140px", visibility="hidden")
+        )
+        self._status = widgets.HTML()
+        self._notices = widgets.HTML()
+        self._head = widgets.VBox((widgets.HTML(facts_html(self.model)), self.config_panel))
+        buttons = (self._apply, self._cancel_button, self._progress, self._status)
+        self._bar = widgets.VBox(
+            (
+                widgets.HBox(buttons, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
+                self._notices,
+            )
+        )
+        self.passes = PassList(height=460)
+        self.graph = GraphView(height=460)
+        self.passes.layout = widgets.Layout(width="38%", min_width="340px")
+        self.graph.layout = widgets.Layout(width="62%", min_width="340px", flex="1 1 400px")
+        self._middle = widgets.HBox((self.passes, self.graph), layout=widgets.Layout(flex_flow="row wrap"))
+
+        self.inputs = InputPanel(self.model)
+        self._run_button = widgets.Button(description="Run", icon="play", layout=slim, tooltip="Run once")
+        self._measure = widgets.Button(
+            description="Measure latency",
+            icon="tachometer",
+            layout=slim,
+            tooltip="Measure this config beside those measured before, interleaved in one run",
+        )
+        self._seconds = widgets.BoundedFloatText(
+            value=2.0,
+            min=0.1,
+            max=600,
+            description="seconds each",
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="150px"),
+        )
+        self._clear = widgets.Button(description="Clear", layout=slim, tooltip="Forget the measurements")
+        self._run_status = widgets.HTML()
+        self._outputs_html = widgets.HTML()
+        self.chart = widgets.Output()
+        controls = (self.inputs, self._run_button, self._measure, self._seconds, self._clear)
+        self._run_panel = widgets.VBox(
+            (
+                widgets.HTML("<b>Run</b>"),
+                widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
+                self._run_status,
+                self._outputs_html,
+                self.chart,
+            )
+        )
+
+    def _follow(self) -> None:
+        self.passes.observe(self._switched, "disabled")
+        self.passes.observe(lambda _: self._show_stage(), "selected")
+        self.graph.observe(lambda _: self._show_chart(), "theme")
+        self._apply.on_click(lambda _: self.retrace())
+        self._cancel_button.on_click(lambda _: self.cancel())
+        self._run_button.on_click(lambda _: self.run())
+        self._measure.on_click(lambda _: self.measure())
+        self._clear.on_click(lambda _: self._forget())
+
+    # What a person does
+
+    def retrace(self) -> None:
+        """Trace with the config shown; returns at once."""
+        self._jobs.start("trace", self._trace)
+
+    def run(self) -> None:
+        """Run once on the inputs chosen; returns at once."""
+        self._jobs.start("run", self._run)
+
+    def measure(self) -> None:
+        """Measure the config shown beside those measured before; returns at once."""
+        self._jobs.start("measure", self._benchmark)
+
+    def cancel(self) -> None:
+        """Stop the work under way and forget what waits."""
+        self._jobs.drop_waiting()
+        self._cancel.set()
+        if self._session is not None:
+            self._session.cancel()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the work under way is done, in a cell or a test; False if it takes longer."""
+        return self._jobs.wait(seconds)
+
+    def set_config(self, config: InferenceConfig) -> None:
+        """Show and trace another config."""
+        self.config_panel.show(config)
+        self._config_changed(config)
+
+    def close(self) -> None:
+        """End the worker and remove the dumps."""
+        self.cancel()
+        self._jobs.wait(10)
+        if self.trace is not None:
+            self.trace.close()
+        if self._session is not None:
+            self._session.close()
+        super().close()
+
+    # What follows from it
+
+    def _config_changed(self, config: InferenceConfig) -> None:
+        # The panel does not know the passes: they are the list's.
+        self.config = (
+            config.replace(disabled_passes=tuple(self.passes.disabled))
+            if config is not self.config
+            else config
+        )
+        self._after_change()
+
+    def _switched(self, _: object) -> None:
+        self.config = self.config.replace(disabled_passes=tuple(self.passes.disabled))
+        self.config_panel.show(self.config)
+        self._after_change()
+
+    def _after_change(self) -> None:
+        self._show_off_passes()
+        if self._trace_s <= AUTO_TRACE_S:
+            self.retrace()
+        else:
+            self._status.value = words("press Trace to apply the change", tone="notice")
+
+    def _working(self, busy: bool) -> None:
+        self._cancel_button.disabled = not busy
+        self._progress.layout.visibility = "visible" if busy else "hidden"
+
+    def _failed(self, kind: str, text: str) -> None:
+        place = self._status if kind == "trace" else self._run_status
+        place.value = words(text, tone="notice" if text == "cancelled" else "error")
+
+    def _tell(self, place: widgets.HTML, share: float, text: str) -> None:
+        self._progress.value = share
+        place.value = words(text)
+
+    # Jobs, in their own thread
+
+    def _fresh_session(self) -> Session:
+        if self._session is None or self._session.config != self.config:
+            if self._session is not None:
+                self._session.close()
+            self._session = Session(self.model, self.config)
+        return self._session
+
+    def _trace(self) -> None:
+        self._cancel.clear()
+        expected = max(1, len(self.trace.stages) - 1 if self.trace else 45)
+        seen: list[str] = []
+
+        def progress(name: str) -> None:
+            if not seen or seen[-1] != name:
+                seen.append(name)
+            self._tell(self._status, min(0.95, len(seen) / expected), f"running {name}")
+
+        self._tell(self._status, 0.02, "creating the predictor")
+        session = self._fresh_session()
+        fresh = trace(session, progress=progress)
+        self._trace_s = fresh.loaded.create_s
+        old, self.trace = self.trace, fresh
+        self._tell(self._status, 0.97, "reading the graphs")
+        self._show_trace(fresh)
+        if old is not None:
+            old.close()
+        count = len(fresh.stages) - 1
+        self._status.value = words(
+            f"{count} passes, {len(fresh.changed)} changed the graph; "
+            f"predictor created in {fresh.loaded.create_s:.2f} s"
+        )
+        self._notices.value = "".join(words(text, tone="notice") for text in fresh.loaded.notices)
+
+    def _run(self) -> None:
+        self._cancel.clear()
+        arrays = self.inputs.arrays()
+        self._tell(self._run_status, 0.5, "running")
+        session = self._fresh_session()
+        session.load()
+        begin = time.perf_counter()
+        self.outputs = session.run(arrays)
+        took = (time.perf_counter() - begin) * 1e3
+        label = session.config.label
+        first = self._first
+        if first is None:
+            self._first = (label, self.outputs)
+        self._run_status.value = words(f"ran once with {label} in {took:.2f} ms, transfer included")
+        self._outputs_html.value = outputs_html(
+            self.outputs, first[1] if first else None, first[0] if first else ""
+        )
+
+    def _benchmark(self) -> None:
+        self._cancel.clear()
+        arrays = self.inputs.arrays()
+        configs = [*self._measured, *([] if self.config in self._measured else [self.config])]
+        result = benchmark(
+            self.model,
+            configs,
+            arrays,
+            seconds=self._seconds.value,
+            progress=lambda share, text: self._tell(self._run_status, share, text),
+            cancel=self._cancel,
+        )
+        self._measured, self.benchmark = configs, result
+        lines = [words(self._in_words(result))]
+        lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
+        self._run_status.value = "".join(lines)
+        self._show_chart()
+
+    @staticmethod
+    def _in_words(result: Benchmark) -> str:
+        if not result.comparisons:
+            facts = result.runs[0].facts()
+            return f"{facts['label']}: p50 {facts['p50_ms']:.3g} ms, cold start {facts['cold_ms']:.0f} ms"
+        texts = []
+        for one in result.comparisons:
+            margin = f" (95 % interval {one.ci95[0]:.3f} to {one.ci95[1]:.3f})" if one.ci95 else ""
+            texts.append(f"{one.b} against {one.a}: {one.verdict}, ratio {one.ratio:.3f}{margin}")
+        return "; ".join(texts)
+
+    def _forget(self) -> None:
+        self._measured, self.benchmark, self._first = [], None, None
+        self._run_status.value = self._outputs_html.value = ""
+        self.chart.outputs = ()
+
+    # What is shown
+
+    def _show_trace(self, shown: PassTrace) -> None:
+        rows = []
+        for stage in shown.stages:
+            facts = stage.facts()
+            note = "op compatibility refused what matched" if stage.refused else None
+            if stage.lowered:
+                note = f"before this pass Paddle lowered the ops to kernels: {facts['ops_before']} ops"
+            kept = {
+                key: facts[key] for key in ("index", "pass", "changed", "matches", "ops", "added", "removed")
+            }
+            rows.append({**kept, "note": note, "can_disable": stage.pass_name is not None, "reason": None})
+            if stage.pass_name is not None:
+                self._places[stage.pass_name] = stage.index
+        # A pass by its name and not by its number stays selected when others come and go.
+        first_time, chosen = not self._shown_names, self._selected_name()
+        self._shown_names = [stage.pass_name for stage in shown.stages]
+        with self.passes.hold_sync():
+            self.passes.stages = rows
+            self._show_off_passes()
+            if chosen is not None and chosen in self._shown_names:
+                self.passes.selected = self._shown_names.index(chosen)
+            elif first_time or self.passes.selected:
+                changed = [stage.index for stage in shown.changed]
+                self.passes.selected = changed[0] if changed else 0
+        self._show_stage()
+
+    def _selected_name(self) -> str | None:
+        at = self.passes.selected
+        return self._shown_names[at] if 0 < at < len(self._shown_names) else None
+
+    def _show_off_passes(self) -> None:
+        ran = {stage["pass"] for stage in self.passes.stages}
+        self.passes.off_passes = [
+            {"pass": name, "reason": "switched off", "index": self._places.get(name)}
+            for name in self.config.disabled_passes
+            if name not in ran
+        ]
+        self.passes.disabled = list(self.config.disabled_passes)
+
+    def _show_stage(self) -> None:
+        if self.trace is None:
+            return
+        at = min(self.passes.selected, len(self.trace.stages) - 1)
+        stage = self.trace.stages[at]
+        name = stage.pass_name or "model as loaded"
+        with self.graph.hold_sync():
+            self.graph.note = _note(stage)
+            self.graph.after_title = f"after {name}" if stage.index else name
+            self.graph.before_title = f"before {name}" if stage.index else ""
+            self.graph.table = _changes(stage)
+            if max(stage.ops, stage.ops_before) > DRAW_MOST_OPS:
+                self.graph.too_large = (
+                    f"This graph has {stage.ops:,} ops, too many for a readable flat drawing: "
+                    "the ops that changed are listed below, "
+                    "and trace.write_dots(folder) writes the graph of each stage."
+                )
+                self.graph.before = self.graph.after = ""
+            else:
+                self.graph.too_large = ""
+                self.graph.before = stage.before_dot() if stage.changed else ""
+                self.graph.after = stage.dot()
+
+    def _show_chart(self) -> None:
+        if self.benchmark is None:
+            return
+        figure = self.benchmark.chart(self.graph.theme or "light")
+        data = {
+            "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
+            "text/plain": self._in_words(self.benchmark),
+        }
+        # Set at once: clearing an Output first makes the page jump.
+        self.chart.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+
+
+def _note(stage: Stage) -> str:
+    if stage.index == 0:
+        return f"The model before any pass: {stage.ops:,} ops."
+    counts = f"{stage.ops_before:,} → {stage.ops:,} ops"
+    if not stage.changed:
+        lowered = " Before it, Paddle lowered the ops to kernels." if stage.lowered else ""
+        return f"Pass {stage.index}, {stage.pass_name}, changed nothing ({stage.ops:,} ops).{lowered}"
+    altered = len(stage.diff.altered)
+    parts = [f"{stage.added} added", f"{stage.removed} removed", f"{altered} altered"]
+    return f"Pass {stage.index}, {stage.pass_name}: {counts}; {', '.join(parts)}."
+
+
+def _changes(stage: Stage) -> list[dict[str, Any]]:
+    if not stage.changed:
+        return []
+    before, after, found = stage.before, stage.graph, stage.diff
+    rows = [_row("added", after, index) for index in found.added]
+    rows += [_row("removed", before, index) for index in found.removed]
+    rows += [_row("altered", after, index) for _, index in found.altered]
+    return rows[:TABLE_MOST_ROWS]
+
+
+def _row(sign: str, graph: Graph, index: int) -> dict[str, Any]:
+    op = graph.ops[index]
+
+    def shown(values: tuple[str, ...]) -> str:
+        parts = []
+        for name in values:
+            value = graph.values[name]
+            shape = "×".join("?" if size == -1 else str(size) for size in value.shape or ())
+            parts.append(f"{value.name or name} {value.dtype or ''}[{shape}]")
+        return ", ".join(parts)
+
+    return {
+        "sign": sign,
+        "type": op.type,
+        "name": op.layer,
+        "inputs": shown(op.inputs),
+        "outputs": shown(op.outputs),
+    }
+
+
+def open(  # noqa: A001
+    model: Model | str | os.PathLike[str], config: InferenceConfig | None = None
+) -> Workbench:
+    """The whole workbench for a model, as a widget.
+
+    Raises:
+        ModelError: if the model's files are missing, damaged or ambiguous.
+    """
+    return Workbench(model, config)
