@@ -116,6 +116,8 @@ class Worker:
         deadline = None if time_limit is None else time.monotonic() + time_limit
         try:
             self._channel.send(message, parts, fds)
+            if message["op"] == "run":
+                wire.spin(self._poll)
             while not self._wait(deadline, sink, progress, doing):
                 pass
             reply, raw, got = self._channel.receive()

@@ -308,10 +308,10 @@ class Session:
         if model.model_dir is not None:
             return ModelFiles(model.ir, str(model.model_dir.absolute()))
         if model.model_file is not None:
-            params = model.params_file
-            return ModelFiles(
-                model.ir, str(model.model_file.absolute()), None if params is None else str(params.absolute())
-            )
+            # Config takes a single argument for a folder, so a model without parameters names a file that is
+            # not there, which Paddle minds no more than a missing one.
+            params = model.params_file or model.model_file.with_suffix(".pdiparams")
+            return ModelFiles(model.ir, str(model.model_file.absolute()), str(params.absolute()))
         stem = (folder or Path()) / "model"
         suffix = ".json" if model.ir == "pir" else ".pdmodel"
         return ModelFiles(model.ir, f"{stem}{suffix}", f"{stem}.pdiparams")

@@ -43,7 +43,7 @@ def check_inputs(given: Mapping[str, Any], wanted: Sequence[TensorInfo]) -> dict
 
 
 def _check(data: Any, info: TensorInfo) -> Array:
-    want = None if info.dtype is None else _numpy_dtype(info.dtype)
+    want = _numpy_dtype(info.dtype) if info.dtype else None
     if isinstance(data, np.ndarray):
         array = data
     else:
@@ -60,7 +60,7 @@ def _check(data: Any, info: TensorInfo) -> Array:
         )
     if array.dtype.kind not in "fiub":
         raise InputError(f"input {info.name!r} is {array.dtype}, which no tensor can hold: give numbers")
-    if info.shape is not None:
+    if want is not None:  # a model that says no dtype says no shape either
         fits = len(array.shape) == len(info.shape) and all(
             want_size in (-1, size) for size, want_size in zip(array.shape, info.shape, strict=True)
         )

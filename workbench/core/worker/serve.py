@@ -7,6 +7,7 @@ import gc
 import os
 import platform
 import re
+import select
 import sys
 import time
 import traceback
@@ -204,6 +205,8 @@ def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
         name: getattr(server, name) for name in ("load", "passes", "run", "feed", "time", "status")
     }
     channel.send({"hello": os.getpid()})
+    ready = select.poll()
+    ready.register(channel.sock, select.POLLIN)
     while True:
         request, raw, fds = channel.receive()
         try:
@@ -216,3 +219,5 @@ def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
         if request["op"] == "load" or "error" in reply:
             _flush()
         channel.send(reply, parts, sent)
+        if request["op"] == "run":
+            wire.spin(ready)
