@@ -90,7 +90,7 @@ def reason(text: str) -> str:
     """The sentence a person needs from a native error, which comes with a page of stack around it."""
     lines = [line.strip() for line in clean(text).splitlines() if line.strip()]
     for index, line in enumerate(lines):
-        if re.match(r"(?:\w*Error: )?\((\w+)\) ", line):
+        if re.match(r"(?:\w+Error: |\(\w+\) )", line):
             hint = next((later for later in lines[index + 1 :] if later.startswith("[Hint:")), "")
             return _place(f"{line} {hint}".strip())
     told = [line for line in lines if not _STACK.match(line)]

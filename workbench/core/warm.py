@@ -22,6 +22,7 @@ _BOOT = (
     "import worker.zygote as zygote; sys.path.remove(here); zygote.main()"
 )
 START_LIMIT_S = 180.0
+_MEND = 'install Paddle there (pip install "paddle-workbench[cpu]") or choose another runtime'
 
 
 class WarmProcess:
@@ -74,12 +75,9 @@ class WarmProcess:
         except wire.ClosedError:
             text = os.pread(log, 1 << 16, 0).decode(errors="replace")
             lines = last_lines(text, 1) or ("it said nothing",)
-            raise RuntimeMissingError(f"{self.python} cannot start a worker: {lines[-1]}") from None
+            raise RuntimeMissingError(f"{self.python} cannot start a worker: {lines[-1]}; {_MEND}") from None
         if "error" in message:
-            raise RuntimeMissingError(
-                f"{self.python} cannot import Paddle: {message['error']}; "
-                'install it there (pip install "paddle-workbench[cpu]") or choose another runtime'
-            )
+            raise RuntimeMissingError(f"{self.python} cannot import Paddle: {message['error']}; {_MEND}")
         about: dict[str, Any] = message["ready"]
         return {**about, "import_s": message["import_s"]}
 
