@@ -84,6 +84,11 @@ class Channel:
         fds, self._fds = self._fds[:count], self._fds[count:]
         return message, raw, fds
 
+    @property
+    def pending(self) -> bool:
+        """Whether more has arrived than was received: then the socket itself may have nothing to say."""
+        return self._end > self._start
+
     def _take(self, size: int) -> bytes:
         have = self._end - self._start
         if have >= size:

@@ -32,91 +32,112 @@ def main() -> None:
         control.send({"error": "%s: %s" % (type(error).__name__, error)})
         return
     control.send({"ready": serve.about(), "import_s": time.time() - started})
-    children: set[int] = set()
-    # SIGCHLD wakes the select, so an end is seen at once and not at the next request.
-    wake_out, wake_in = os.pipe()
-    watched: list[Any] = [control.sock, wake_out]
-    os.set_blocking(wake_in, False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
-    ended: dict[int, int] = {}
-    waiting: list[int] = []
-    owned: set[str] = set()
+    zygote = Zygote(control)
     try:
-        while True:
-            readable, _, _ = select.select(watched, [], [])
-            if wake_out in readable:
-                os.read(wake_out, 4096)
-            _reap(children, ended)
-            if control.sock in readable:
-                message, _, fds = control.receive()
-                if message["op"] == "fork":
-                    _fork(control, message, fds, children, (wake_out, wake_in))
-                elif message["op"] == "kill":
-                    if message["pid"] in children:
-                        os.kill(message["pid"], signal.SIGKILL)
-                    waiting.append(message["pid"])
-                elif message["op"] == "wait":
-                    waiting.append(message["pid"])
-                elif message["op"] == "own":
-                    owned.add(message["path"])
-                elif message["op"] == "disown":
-                    owned.discard(message["path"])
-            for pid in [pid for pid in waiting if pid in ended or pid not in children]:
-                waiting.remove(pid)
-                control.send({"pid": pid, "status": ended.pop(pid, None)})
+        zygote.serve()
     except wire.ClosedError:
         pass
     finally:
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # Folders that a kernel which ends in its stride has no time to remove.
-        for path in owned:
-            shutil.rmtree(path, ignore_errors=True)
+        zygote.end()
 
 
-def _reap(children: set[int], ended: dict[int, int]) -> None:
-    for pid in list(children):
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            children.discard(pid)
-            ended[pid] = status
+class Zygote:
+    """Forks workers, reaps them, and cleans up after a kernel that had no time to."""
 
+    def __init__(self, control: wire.Channel) -> None:
+        self.control = control
+        self.children: set[int] = set()
+        self.ended: dict[int, int] = {}
+        self.waiting: list[int] = []
+        self.owned: set[str] = set()
+        # SIGCHLD wakes the select, so an end is seen at once and not at the next request.
+        self.wake_out, self.wake_in = os.pipe()
+        os.set_blocking(self.wake_in, False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self.wake_in, warn_on_full_buffer=False)
 
-def _fork(control: Any, message: dict[str, Any], fds: list[int], children: set[int], wake: Any) -> None:
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        children.add(pid)
+    def serve(self) -> None:
+        """Answer the kernel until it is gone."""
+        watched: list[Any] = [self.control.sock, self.wake_out]
+        while True:
+            readable = [] if self.control.pending else select.select(watched, [], [])[0]
+            if self.wake_out in readable:
+                os.read(self.wake_out, 4096)
+            self.reap()
+            if self.control.pending or self.control.sock in readable:
+                message, _, fds = self.control.receive()
+                self.answer(message, fds)
+            for pid in [pid for pid in self.waiting if pid not in self.children]:
+                self.waiting.remove(pid)
+                self.control.send({"pid": pid, "status": self.ended.pop(pid, None)})
+
+    def answer(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Do what one message asks; the answer to ``kill`` and ``wait`` follows when the worker has ended."""
+        asked = message["op"]
+        if asked == "fork":
+            self.fork(message, fds)
+        elif asked in ("kill", "wait"):
+            if asked == "kill" and message["pid"] in self.children:
+                os.kill(message["pid"], signal.SIGKILL)
+            self.waiting.append(message["pid"])
+        elif asked == "own":
+            self.owned.add(message["path"])
+        elif asked == "disown":
+            self.owned.discard(message["path"])
+
+    def reap(self) -> None:
+        """Take note of the workers that have ended."""
+        for pid in list(self.children):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                self.children.discard(pid)
+                self.ended[pid] = status
+
+    def fork(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Fork a worker that serves the first descriptor and writes to the other two."""
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self.become_worker(parent, message, fds)
+        self.children.add(pid)
         for fd in fds:
             os.close(fd)
-        control.send({"pid": pid})
-        return
-    status = 1
-    try:
-        # A warm process that is killed takes its workers along, even those busy in native code.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # The terminal's or the kernel's interrupt is for the kernel; a worker is cancelled by its session.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        control.close()
-        for fd in wake:
-            os.close(fd)
-        sock, out, err = fds
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.close(out)
-        os.close(err)
-        from . import serve
+        self.control.send({"pid": pid})
 
-        serve.serve(wire.Channel(socket.socket(fileno=sock)), message)
-        status = 0
-    except wire.ClosedError:
-        status = 0
-    finally:
-        # No clean-up of Paddle's: it would run twice, here and in the warm process.
-        os._exit(status)
+    def become_worker(self, parent: int, message: dict[str, Any], fds: list[int]) -> None:
+        """Serve a session in the forked process; does not return."""
+        status = 1
+        try:
+            # A warm process that is killed takes its workers along, even those busy in native code.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # An interrupt is for the kernel; a worker is cancelled by its session.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self.control.close()
+            os.close(self.wake_out)
+            os.close(self.wake_in)
+            sock, out, err = fds
+            os.dup2(out, 1)
+            os.dup2(err, 2)
+            os.close(out)
+            os.close(err)
+            from . import serve
+
+            serve.serve(wire.Channel(socket.socket(fileno=sock)), message)
+            status = 0
+        except wire.ClosedError:
+            status = 0
+        finally:
+            # No clean-up of Paddle's: it would run twice, here and in the warm process.
+            os._exit(status)
+
+    def end(self) -> None:
+        """Kill the workers and remove the folders of a kernel that ended in its stride."""
+        for pid in self.children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for path in self.owned:
+            shutil.rmtree(path, ignore_errors=True)
