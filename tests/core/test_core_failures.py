@@ -98,6 +98,26 @@ def test_a_cancel_that_comes_too_late_stops_nothing(digits: Path, picture: Pictu
         assert session.run(picture)
 
 
+def test_cancel_twice_and_after_the_end(digits: Path, picture: Picture) -> None:
+    with wb.Session(digits) as session:
+        session.load()
+        busy(session, picture, lambda: (session.cancel(), session.cancel()))
+        session.cancel()
+        assert session.run(picture)
+    session.cancel()
+
+
+def test_a_folder_given_back_and_a_worker_ended_in_one_breath(digits: Path) -> None:
+    # Two messages that reach the warm process together are both answered.
+    for _ in range(50):
+        session = wb.Session(digits)
+        session.start()
+        spool = session.spool()
+        spool.close()
+        session.close()
+        assert not spool.path.exists()
+
+
 def test_the_time_limit(digits: Path, picture: Picture) -> None:
     with wb.Session(digits) as session:
         session.load()
@@ -127,7 +147,7 @@ def test_random_bytes_as_a_model_die_in_the_worker_alone(
     junk.write_bytes(np.random.default_rng(0).bytes(4096))
     (tmp_path / "junk.pdiparams").write_bytes(b"")
     unchecked = Model("program", "program", "junk", junk, tmp_path / "junk.pdiparams")
-    with pytest.raises(ModelError, match="junk.pdmodel"):
+    with pytest.raises(ModelError, match=r"junk\.pdmodel"):
         wb.load(junk)
     session = wb.Session(unchecked)
     with pytest.raises(WorkerDiedError) as caught:
@@ -199,7 +219,8 @@ folder, model = sys.argv[1:]
 session = wb.Session(folder)
 trace = wb.trace(session)
 picture = {name: array[:1] for name, array in wb.sample_inputs(folder).items()}
-memory = wb.Session(wb.from_bytes(*(open(f"{folder}/inference.{end}", "rb").read() for end in ("json", "pdiparams"))))
+files = [open(f"{folder}/inference.{end}", "rb").read() for end in ("json", "pdiparams")]
+memory = wb.Session(wb.from_bytes(*files))
 memory.run(picture)
 from workbench.core import warm
 print(warm().about["pid"], session.pid, memory.pid, trace._store.folder, flush=True)

@@ -1,6 +1,6 @@
 """The plain way, for comparison: paddle.inference in a script of its own, told what to do.
 
-Needs Paddle and numpy alone. A request is a line of JSON on stdin, an answer a line of JSON on the stdout that
+Needs Paddle and numpy alone. A request is a line of JSON on stdin, an answer one on the stdout that
 this process was started with; what Paddle prints goes nowhere.
 """
 

@@ -1,4 +1,4 @@
-"""Traces of every sample against the native dumps and the native log, which are counted here without our code."""
+"""Traces of every sample against the native dumps and the native log, counted here without our code."""
 
 from __future__ import annotations
 

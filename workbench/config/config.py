@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
@@ -14,6 +15,7 @@ Device = Literal["cpu", "gpu"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 MAX_THREADS = 1024
+_PASS_NAME = re.compile(r"[^\s,]+")
 
 
 class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +65,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name in ("ir_optim", "memory_optim", "trt"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give True or False")
-        if self.onednn not in (None, True, False):
+        if self.onednn is not None and not isinstance(self.onednn, bool):
             raise ConfigError(f"onednn is {self.onednn!r}; give True, False or None (the release's default)")
         # Which passes are off is a set: order and repeats must not make two equal configs differ.
         msgspec.structs.force_setattr(
@@ -74,8 +76,8 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         both = sorted(set(self.disabled_passes) & set(self.enabled_passes))
         if both:
             raise ConfigError(f"pass {both[0]!r} is both switched off and added; choose one")
-        if not self.runtime or not isinstance(self.runtime, str):
-            raise ConfigError("runtime is empty; give a runtime's name, such as 'default'")
+        if not isinstance(self.runtime, str) or not self.runtime.strip():
+            raise ConfigError(f"runtime is {self.runtime!r}; give a runtime's name, such as 'default'")
 
     @staticmethod
     def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -147,7 +149,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ``disable_pass`` and ``enable_pass`` take one pass each and may be repeated.
 
         Raises:
-            ConfigError: for an unknown key or a value it cannot have.
+            ConfigError: for an unknown key, a key given twice or a value it cannot have.
         """
         config = base or cls()
         changes: dict[str, Any] = {}
@@ -159,6 +161,8 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             if key in _PASS_KEYS:
                 field = _PASS_KEYS[key]
                 changes[field] = (*changes.get(field, getattr(config, field)), value)
+            elif key in changes:
+                raise ConfigError(f"{key} is given twice in {text!r}; give it once")
             elif key in _READERS:
                 changes[key] = _READERS[key](key, value)
             else:
@@ -178,8 +182,8 @@ def _names(field: str, value: object, *, ordered: bool = False) -> tuple[str, ..
         raise ConfigError(f"{field} is {value!r}; give a list of pass names")
     names = list(value)
     for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise ConfigError(f"{field} holds {name!r}, which is not a pass name")
+        if not isinstance(name, str) or not _PASS_NAME.fullmatch(name):
+            raise ConfigError(f"{field} holds {name!r}, which is not a pass name; give names a trace shows")
     return tuple(dict.fromkeys(names)) if ordered else tuple(sorted(set(names)))
 
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import select
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ class Worker:
         self._cancel_read, self._cancel_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._out = out_read
         self._channel = wire.Channel(ours)
+        # A cancel must not write to a descriptor that was closed and is somebody else's by now.
+        self._closing = threading.Lock()
         # A big pipe lets the worker print a module while this side still reads the one before.
         with contextlib.suppress(OSError):
             fcntl.fcntl(out_read, F_SETPIPE_SZ, PIPE_BYTES)
@@ -78,8 +81,9 @@ class Worker:
 
     def cancel(self) -> None:
         """End the request that is under way, from any thread; it raises `CancelledError`."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._cancel_write, b"x")
+        with self._closing, contextlib.suppress(BlockingIOError):
+            if self._finalizer.alive:
+                os.write(self._cancel_write, b"x")
 
     def request(
         self,
@@ -186,7 +190,8 @@ class Worker:
     def _end(self, *, kill: bool) -> int | None:
         pid, self.pid = self.pid, None
         status = self.warm.end(pid, kill=kill) if pid is not None else None
-        self._finalizer()
+        with self._closing:
+            self._finalizer()
         return status
 
     def close(self) -> None:

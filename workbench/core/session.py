@@ -242,7 +242,13 @@ class Session:
         except NativeError as error:
             named = [name for name in self.config.enabled_passes if name in str(error)]
             if named:
-                raise ConfigError(f"Paddle cannot add the pass {named[0]!r}: {error}") from None
+                raise ConfigError(
+                    f"Paddle cannot add the pass {named[0]!r}: give the name of a registered pass, "
+                    "such as one that `workbench trace` shows"
+                ) from None
+            if self.config.disabled_passes:
+                off = ", ".join(self.config.disabled_passes)
+                raise NativeError(f"{error}; try with these passes on again: {off}") from None
             raise
 
     def _compare(

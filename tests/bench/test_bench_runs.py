@@ -1,0 +1,279 @@
+"""`benchmark` on the real digits sample, its inputs, its words and its chart."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.io
+import pytest
+
+from workbench import core, models
+from workbench.bench import Benchmark, Run, benchmark, random_inputs
+from workbench.bench.charts import latency_chart
+from workbench.config import InferenceConfig
+from workbench.errors import CancelledError, ConfigError, InputError, TimeLimitError, WorkbenchError
+from workbench.models import TensorInfo
+
+PLAIN, NO_ONEDNN = InferenceConfig(), InferenceConfig(onednn=False)
+
+
+def made_run(medians: list[float], per_round: int = 100, label: str = "made") -> Run:
+    rounds = tuple(np.full(per_round, median) for median in medians)
+    return Run(label, PLAIN, (), 1.0, 2.0, np.ones(3), rounds)
+
+
+@pytest.fixture(scope="module")
+def digits(sample_folder: Callable[..., Path]) -> models.Model:
+    return models.load(sample_folder("digits"))
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[float, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(digits: models.Model, told: list[tuple[float, str]]) -> Benchmark:
+    return benchmark(
+        digits,
+        [PLAIN, NO_ONEDNN, PLAIN],
+        seconds=0.5,
+        progress=lambda share, text: told.append((share, text)),
+    )
+
+
+def test_every_config_has_a_run_with_its_samples(result: Benchmark) -> None:
+    assert [run.label for run in result.runs] == ["default", "oneDNN off", "default #2"]
+    assert [run.config for run in result.runs] == [PLAIN, NO_ONEDNN, PLAIN]
+    for run in result.runs:
+        assert len(run.rounds_ms) >= 6
+        assert all(len(one) for one in run.rounds_ms)
+        assert len(run.samples_ms) == sum(map(len, run.rounds_ms))
+        assert (run.samples_ms > 0).all()
+        assert len(run.warmup_ms) > 0
+        assert run.create_ms > 0
+        assert run.first_ms > 0
+        assert run.cold_ms == pytest.approx(run.create_ms + run.first_ms)
+
+
+def test_the_facts_hold_what_is_promised(result: Benchmark) -> None:
+    facts = json.loads(json.dumps(result.facts(), allow_nan=False))
+    for one, run in zip(facts["runs"], result.runs, strict=True):
+        for name, share in (("p50_ms", 50), ("p90_ms", 90), ("p99_ms", 99)):
+            assert one[name] == pytest.approx(np.percentile(one["samples"], share))
+        assert one["ci95"][0] <= one["p50_ms"] <= one["ci95"][1]
+        assert one["samples"] == [value for block in run.rounds_ms for value in block.tolist()]
+        assert one["warmup"] == run.warmup_ms.tolist()
+        assert one["asked"] == json.loads(run.config.to_json())
+        assert all(isinstance(text, str) for text in one["remarks"])
+    assert [(one["a"], one["b"]) for one in facts["comparisons"]] == [
+        ("default", "oneDNN off"),
+        ("default", "default #2"),
+    ]
+    for one in facts["comparisons"]:
+        low, high = one["ci95"]
+        assert low <= one["ratio"] <= high
+        expected = "faster" if high < 1 else "slower" if low > 1 else "no difference seen"
+        assert one["verdict"] == expected
+
+
+def test_progress_goes_from_0_to_1_and_names_the_configs(
+    result: Benchmark, told: list[tuple[float, str]]
+) -> None:
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    for run in result.runs:
+        assert any(text.startswith("loading") and text.endswith(run.label) for _, text in told)
+        assert any(text.startswith("round") and text.endswith(run.label) for _, text in told)
+
+
+def test_one_config_alone_has_nothing_to_be_compared_with(digits: models.Model) -> None:
+    alone = benchmark(digits.path, NO_ONEDNN, seconds=0.05)  # type: ignore[arg-type]
+    assert [run.config for run in alone.runs] == [NO_ONEDNN]
+    assert alone.comparisons == ()
+    assert len(alone.runs[0].rounds_ms) == 6
+    assert alone.runs[0].facts()["ci95"] is not None
+
+
+def test_no_worker_is_left(result: Benchmark) -> None:
+    assert core.session.sessions() == []
+
+
+@pytest.mark.parametrize("begins", ["loading", "round 2"])
+def test_cancel_from_a_progress_callback(digits: models.Model, begins: str) -> None:
+    cancel = threading.Event()
+    seen: list[str] = []
+
+    def stop(share: float, text: str) -> None:
+        seen.append(text)
+        if text.startswith(begins):
+            cancel.set()
+
+    with pytest.raises(CancelledError, match="cancelled"):
+        benchmark(digits, [PLAIN, NO_ONEDNN], seconds=4, progress=stop, cancel=cancel)
+    assert seen[-1].startswith(begins)
+    assert core.session.sessions() == []
+
+
+def test_cancel_ends_a_native_call_that_is_under_way(digits: models.Model) -> None:
+    cancel = threading.Event()
+    rounds = threading.Event()
+    raised: list[BaseException] = []
+
+    def measure() -> None:
+        try:
+            # Every block takes an hour, so an end in time can only come from inside one.
+            benchmark(
+                digits,
+                seconds=72_000,
+                cancel=cancel,
+                progress=lambda share, text: rounds.set() if text.startswith("round") else None,
+            )
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=measure, daemon=True)
+    thread.start()
+    assert rounds.wait(60)
+    cancel.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert isinstance(raised[0], CancelledError)
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (["a", "b", "c"], ["a", "b", "c"]),
+        (["a", "a", "a"], ["a", "a #2", "a #3"]),
+        (["a #2", "a", "a"], ["a #2", "a", "a #3"]),
+        (["a", "a #2", "a"], ["a", "a #2", "a #3"]),
+    ],
+)
+def test_labels_are_told_apart(digits: models.Model, labels: list[str], shown: list[str]) -> None:
+    class StopError(Exception):
+        pass
+
+    seen: list[str] = []
+
+    def note(share: float, text: str) -> None:
+        if text.startswith("loading: "):
+            seen.append(text.removeprefix("loading: "))
+            if len(seen) == len(labels):
+                raise StopError
+
+    with pytest.raises(StopError):
+        benchmark(digits, [PLAIN] * len(labels), seconds=0.02, labels=labels, progress=note)
+    assert seen == shown
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_seconds_must_be_a_span(digits: models.Model, seconds: float) -> None:
+    with pytest.raises(WorkbenchError, match=r"seconds is .*: give a number above 0"):
+        benchmark(digits, seconds=seconds)
+
+
+def test_mistakes_are_said(digits: models.Model) -> None:
+    with pytest.raises(WorkbenchError, match="1 labels for 2 configs"):
+        benchmark(digits, [PLAIN, NO_ONEDNN], labels=["only"])
+    with pytest.raises(InputError, match="unknown input 'imag': did you mean 'image'"):
+        benchmark(digits, inputs={"imag": np.zeros((1, 1, 8, 8), np.float32)})
+    with pytest.raises(ConfigError, match="unknown pass 'nonsense'"):
+        benchmark(digits, InferenceConfig().without("nonsense"))
+    with pytest.raises(TimeLimitError):
+        benchmark(digits, seconds=60, time_limit=1e-6)
+    assert core.session.sessions() == []
+
+
+@dataclass
+class Described:
+    inputs: tuple[TensorInfo, ...]
+
+
+def test_random_inputs_have_the_dtypes_and_shapes_of_the_model(digits: models.Model) -> None:
+    made = random_inputs(digits, batch=3)
+    assert {name: (array.dtype.name, array.shape) for name, array in made.items()} == {
+        "image": ("float32", (3, 1, 8, 8))
+    }
+    kinds = {"float16": "f", "float64": "f", "int32": "i", "int64": "i", "uint8": "u", "bool": "b"}
+    infos = tuple(TensorInfo(name, name, (-1, 2, 200)) for name in kinds)
+    many: Any = Described((*infos, TensorInfo("one", "float32", ())))
+    made = random_inputs(many, batch=4, seed=5)
+    for name, kind in kinds.items():
+        assert (made[name].dtype, made[name].shape) == (np.dtype(name), (4, 2, 200))
+        if kind == "f":
+            assert abs(made[name].astype(float).mean()) < 0.15
+            assert 0.85 < made[name].astype(float).std() < 1.15
+        else:
+            assert set(np.unique(made[name])) == {0, 1}
+    assert made["one"].shape == ()
+    again, other = random_inputs(many, batch=4, seed=5), random_inputs(many, batch=4, seed=6)
+    assert all(np.array_equal(made[name], again[name]) for name in made)
+    assert not np.array_equal(made["float64"], other["float64"])
+
+
+def test_random_bfloat16_is_normal_in_its_bits() -> None:
+    model: Any = Described((TensorInfo("x", "bfloat16", (-1, 1000)),))
+    bits = random_inputs(model)["x"]
+    assert bits.dtype == np.uint16
+    values = (bits.astype(np.uint32) << 16).view(np.float32)
+    assert 0.85 < values.std() < 1.15
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, True])
+def test_a_batch_is_a_whole_number_above_0(digits: models.Model, batch: Any) -> None:
+    with pytest.raises(WorkbenchError, match=r"batch is .*: give a whole number above 0"):
+        random_inputs(digits, batch=batch)
+
+
+def test_steady_numbers_have_no_remarks() -> None:
+    rng = np.random.default_rng(1)
+    assert made_run(list(rng.normal(5, 0.05, 20))).facts()["remarks"] == []
+
+
+def test_drift_spread_and_few_samples_are_remarked() -> None:
+    (rose,) = made_run(list(np.linspace(5, 6, 20))).remarks
+    assert "rose by 1" in rose
+    (fell,) = made_run(list(np.linspace(6, 5, 20))).remarks
+    assert "fell by 1" in fell
+    (unstable,) = made_run([4.0, 6.0] * 9).remarks
+    assert unstable.startswith("unstable: the medians of its rounds vary by 21%")
+    (few,) = made_run([5.0] * 20, per_round=10).remarks
+    assert few.startswith("p99 rests on the 2 slowest of 200 samples")
+    (one,) = made_run([5.0] * 20, per_round=1).remarks
+    assert one.startswith("p99 rests on the slowest of 20 samples")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_chart_has_a_box_per_run_with_its_numbers(result: Benchmark, theme: str) -> None:
+    figure = json.loads(plotly.io.to_json(result.chart(theme)))
+    assert [trace["name"] for trace in figure["data"]] == [run.label for run in result.runs]
+    chart = result.chart(theme)
+    for trace, run in zip(chart.data, result.runs, strict=True):
+        samples = np.concatenate(run.rounds_ms)
+        quartiles = (trace.q1[0], trace.median[0], trace.q3[0])
+        assert quartiles == pytest.approx(np.percentile(samples, [25, 50, 75]))
+        assert trace.y == (run.label,)
+        assert set(trace.x[0]) <= set(samples)
+        assert len(trace.x[0]) == len(samples[:: -(-len(samples) // 2000)])
+        note = next(one for one in chart.layout.annotations if one.y == run.label)
+        assert f"p50 {np.median(samples):.3g} ms" in note.text
+        assert f"p99 {np.percentile(samples, 99):.3g} ms" in note.text
+    colours = [trace.marker.color for trace in chart.data]
+    assert len(set(colours)) == len(colours)
+
+
+def test_the_themes_differ_and_labels_that_look_like_numbers_stay_labels() -> None:
+    runs = [made_run([5.0] * 6, label="1"), made_run([6.0] * 6, label="10")]
+    light, dark = (latency_chart(runs, theme) for theme in ("light", "dark"))
+    assert light.layout.template.layout.font.color != dark.layout.template.layout.font.color
+    assert light.layout.yaxis.type == "category"
+    low, high = light.layout.xaxis.range
+    assert low < 5 < 6 < high

@@ -1,0 +1,213 @@
+"""What a person sees and does: the first notebook in JupyterLab, clicked through."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from driving import Lab, open_notebook, run_all, theme
+from playwright.sync_api import Locator, Page, expect
+
+FIRST = "01_first_look.ipynb"
+FOLDING = "conv2d_bn_onednn_fuse_pass"
+SLOW_MS = 30_000
+
+
+class Screen:
+    """The workbench on the page, by what a person calls its parts."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.root = page.locator(".pwb-workbench").first
+        self.passes = self.root.locator(".pwb-passes")
+        self.graph = self.root.locator(".pwb-graph")
+
+    def switch(self, name: str) -> Locator:
+        return self.passes.get_by_role("switch", name=f"Run {name}").first
+
+    def row(self, name: str) -> Locator:
+        return self.passes.locator(".pwb-row").filter(has_text=name).first
+
+    def nodes(self, side: str, kind: str = "") -> Locator:
+        return self.graph.locator(f".pwb-pane[data-side={side}] .node{kind}")
+
+    def control(self, label: str) -> Locator:
+        return self.root.get_by_label(label, exact=True)
+
+    def press(self, title: str) -> None:
+        self.root.locator(f"button[title^='{title}']").click()
+
+    def says(self, text: str | re.Pattern[str]) -> None:
+        expect(self.root.get_by_text(text).first).to_be_visible(timeout=SLOW_MS)
+
+    def bars(self) -> Locator:
+        """The boxes of the latency chart, one per config."""
+        return self.root.locator(".js-plotly-plot .trace.boxes")
+
+
+@pytest.fixture(scope="module")
+def screen(shared_page: Page, lab: Lab) -> Screen:
+    open_notebook(shared_page, lab.page(FIRST))
+    assert run_all(shared_page) == []
+    shown = Screen(shared_page)
+    shown.root.scroll_into_view_if_needed()
+    expect(shown.nodes("after").first).to_be_visible(timeout=SLOW_MS)
+    return shown
+
+
+def test_the_passes_are_listed_and_the_changed_ones_marked(screen: Screen) -> None:
+    screen.says(re.compile(r"^\d+ of \d+ passes changed the graph"))
+    expect(screen.row(FOLDING)).to_contain_text("changed")
+    expect(screen.row(FOLDING)).to_contain_text("match")
+    rows = screen.passes.locator(".pwb-row")
+    everything = rows.count()
+    screen.passes.get_by_label("Hide unchanged").check()
+    assert 0 < rows.count() < everything
+    screen.passes.get_by_label("Hide unchanged").uncheck()
+    screen.passes.get_by_label("Filter passes by name").fill("fold")
+    expect(rows.filter(has_text="constant_folding_pass")).to_have_count(1)
+    screen.passes.get_by_label("Filter passes by name").fill("")
+    expect(rows).to_have_count(everything)
+
+
+def test_choosing_a_pass_shows_the_graph_before_and_after_it(screen: Screen) -> None:
+    screen.row(FOLDING).click()
+    expect(screen.nodes("before", ".removed").first).to_be_attached(timeout=SLOW_MS)
+    expect(screen.nodes("after", ".added").first).to_be_attached(timeout=SLOW_MS)
+    assert screen.nodes("before", ".added").count() == 0
+    screen.passes.locator("[data-stage='0']").click()
+    expect(screen.nodes("before").first).to_be_hidden(timeout=SLOW_MS)
+    expect(screen.nodes("after", ".added")).to_have_count(0)
+
+
+def test_a_pass_switched_off_is_off_and_on_again(screen: Screen) -> None:
+    screen.row(FOLDING).click()
+    expect(screen.nodes("after", ".added").first).to_be_attached(timeout=SLOW_MS)
+    before = screen.nodes("after").count()
+    screen.switch(FOLDING).click()
+    screen.says(re.compile(r"1 off"))
+    expect(screen.switch(FOLDING)).to_have_attribute("aria-checked", "false")
+    screen.says("switched off")
+    # The last stage shows what really ran without the pass.
+    screen.row("inplace_pass").click()
+    expect(screen.nodes("after").first).to_be_visible(timeout=SLOW_MS)
+    screen.switch(FOLDING).click()
+    expect(screen.row(FOLDING)).to_contain_text("match", timeout=SLOW_MS)
+    screen.row(FOLDING).click()
+    expect(screen.nodes("after")).to_have_count(before, timeout=SLOW_MS)
+
+
+def test_runs_and_latencies_join_the_chart(screen: Screen) -> None:
+    screen.press("Run once")
+    screen.says(re.compile("ran once with default"))
+    expect(screen.root.get_by_role("cell", name="fetch_name_0")).to_be_visible()
+    screen.control("seconds each").fill("0.5")
+    screen.press("Measure")
+    expect(screen.bars()).to_have_count(1, timeout=SLOW_MS)
+    screen.control("oneDNN").select_option("off")
+    screen.says(re.compile(r"^10 passes"))
+    screen.press("Measure")
+    expect(screen.bars()).to_have_count(2, timeout=SLOW_MS)
+    screen.says(re.compile(r"oneDNN off against default: (faster|slower|no difference seen), ratio"))
+    screen.press("Run once")
+    screen.says(re.compile(r"largest difference from the first run"))
+    screen.control("oneDNN").select_option("default")
+    screen.says(re.compile(r"^4\d passes"))
+
+
+def test_a_mistake_is_said_where_it_happened_and_the_next_run_works(screen: Screen, tmp_path: Path) -> None:
+    source = screen.root.locator("select").filter(has_text="random")
+    source.select_option("file (.npz, .npy)")
+    screen.press("Run once")
+    screen.says("choose a file first")
+    wrong = tmp_path / "cat.npy"
+    wrong.write_text("meow")
+    with screen.page.expect_file_chooser() as choosing:
+        screen.root.locator("button", has_text="choose").click()
+    choosing.value.set_files(wrong)
+    screen.says(re.compile(r"choose \(1\)"))
+    screen.press("Run once")
+    screen.says("cat.npy is no .npy or .npz file of numbers")
+    source.select_option("sample inputs")
+    screen.press("Run once")
+    screen.says(re.compile("ran once with"))
+
+
+def test_a_long_measurement_can_be_cancelled(screen: Screen) -> None:
+    screen.control("seconds each").fill("60")
+    screen.press("Measure")
+    screen.says(re.compile("round 1 of"))
+    screen.press("Stop the work")
+    screen.says("cancelled")
+    screen.control("seconds each").fill("0.5")
+    screen.press("Run once")
+    screen.says(re.compile("ran once with"))
+
+
+def luminance(page: Page, locator: Locator, name: str) -> float:
+    """0 for black, 1 for white, of a computed colour."""
+    colour = locator.evaluate(f"element => getComputedStyle(element).{name}")
+    red, green, blue = (float(part) for part in re.findall(r"[\d.]+", colour)[:3])
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+def test_light_and_dark(screen: Screen, tmp_path: Path) -> None:
+    screen.row(FOLDING).click()
+    for name, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
+        theme(screen.page, name)
+        text = screen.graph.locator(".node text").first
+        chart = screen.root.locator(".js-plotly-plot .xtick text").first
+        expect(chart).to_be_visible(timeout=SLOW_MS)
+        screen.page.wait_for_function(
+            """dark => {
+                const tick = document.querySelector('.pwb-workbench .js-plotly-plot .xtick text');
+                const [red] = getComputedStyle(tick).fill.match(/\\d+/g).map(Number);
+                return dark ? red > 180 : red < 120;
+            }""",
+            arg=dark,
+            timeout=SLOW_MS,
+        )
+        assert (luminance(screen.page, text, "fill") > 0.5) == dark
+        screen.page.screenshot(path=tmp_path / f"{'dark' if dark else 'light'}.png")
+
+
+def notebook(lab: Lab, name: str, *sources: str) -> str:
+    """A notebook of a test's own, with these cells."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    # Without a kernel's name JupyterLab asks for one and waits.
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, lab.folder / name)
+    return name
+
+
+def test_a_graph_too_large_to_draw_says_so_and_lists_what_changed(page: Page, lab: Lab) -> None:
+    opened = notebook(
+        lab,
+        "large.ipynb",
+        "import workbench as wb, workbench.ui.workbench as ui\nui.DRAW_MOST_OPS = 5\n"
+        "bench = wb.open(wb.sample('digits'))\nbench",
+    )
+    open_notebook(page, lab.page(opened))
+    assert run_all(page) == []
+    screen = Screen(page)
+    screen.says("too many for a readable flat drawing")
+    expect(screen.graph.get_by_role("row").nth(1)).to_be_visible(timeout=SLOW_MS)
+    assert screen.nodes("after").count() == 0
+
+
+def test_a_worker_that_dies_is_said_and_the_kernel_goes_on(page: Page, lab: Lab) -> None:
+    opened = notebook(
+        lab,
+        "dies.ipynb",
+        "import os, signal, workbench as wb\nbench = wb.open(wb.sample('digits'))\nbench",
+        "bench.wait(60)\nos.kill(bench.trace.session.pid, signal.SIGKILL)",
+    )
+    open_notebook(page, lab.page(opened))
+    assert run_all(page) == []
+    screen = Screen(page)
+    screen.press("Run once")
+    screen.says("the worker died of SIGKILL")
+    screen.press("Run once")
+    screen.says(re.compile("ran once with default"))

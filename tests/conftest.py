@@ -1,0 +1,36 @@
+"""What all tests share: sample models, made once per session, and a place of its own for the cache."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Helpers such as `oracle` are imported by tests in every folder.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where samples are made: nobody's own cache, unless WORKBENCH_CACHE_DIR says so."""
+    before = os.environ.get("WORKBENCH_CACHE_DIR")
+    folder = Path(before) if before else tmp_path_factory.mktemp("cache")
+    os.environ["WORKBENCH_CACHE_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["WORKBENCH_CACHE_DIR"]
+
+
+@pytest.fixture(scope="session")
+def sample_folder(cache_folder: Path) -> Callable[..., Path]:
+    """``sample_folder(name, layout)``: the folder of a sample, not to be written to."""
+
+    def folder(name: str = "digits", layout: str = "pir") -> Path:
+        from workbench import models
+
+        return models.sample(name, layout)
+
+    return folder
