@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache as cache_results
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,8 @@ NATIVE = Path(__file__).with_name("native.py")
 SMALL = "digits"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    before = os.environ.get("WORKBENCH_CACHE_DIR")
-    folder = Path(before) if before else tmp_path_factory.mktemp("cache")
-    os.environ["WORKBENCH_CACHE_DIR"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["WORKBENCH_CACHE_DIR"]
-
-
 @pytest.fixture
-def copy(cache: Path, tmp_path: Path) -> Callable[..., Path]:
+def copy(cache_folder: Path, tmp_path: Path) -> Callable[..., Path]:
     """A copy of a sample's model files (no inputs) that a test may damage."""
 
     def make(layout: str, name: str = SMALL, to: str = "model") -> Path:

@@ -1,7 +1,8 @@
 """Run as a script: what plain Paddle dumps, logs and answers, for the tests to compare with.
 
-Usage: native_dumps.py JOBS.json, where a job is {"files": […], "onednn": bool, "inputs": FILE.npz, "out": DIR,
-"debug": bool}. Writes stdout.txt, stderr.txt, dumps/ and outputs.npz into each DIR.
+Usage: native_dumps.py JOBS.json, where a job is
+{"files": […], "onednn": bool, "inputs": FILE.npz, "out": DIR, "debug": bool}.
+Writes stdout.txt, stderr.txt, dumps/ and outputs.npz into each DIR.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ from workbench.config import InferenceConfig
 from workbench.errors import InputError
 from workbench.models import Model, sample_inputs
 
+# A Dropdown takes the value None for "nothing chosen", so its values are the words.
+_ONEDNN: dict[str, bool | None] = {"default": None, "on": True, "off": False}
+_ONEDNN_WORD = {value: word for word, value in _ONEDNN.items()}
 _MUTED = "color: var(--jp-ui-font-color2)"
 
 
@@ -65,7 +68,7 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
         style = {"description_width": "initial"}
         slim = widgets.Layout(width="auto")
         self.onednn = widgets.Dropdown(
-            options=[("default", None), ("on", True), ("off", False)],
+            options=list(_ONEDNN),
             description="oneDNN",
             style=style,
             layout=slim,
@@ -98,12 +101,14 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
         """Show a config that was set elsewhere."""
         self._config, self._quiet = config, True
         for name, control in self._controls.items():
-            control.value = getattr(config, name)
+            value = getattr(config, name)
+            control.value = _ONEDNN_WORD[value] if name == "onednn" else value
         self._quiet = False
 
     def _changed(self, _: object) -> None:
         if not self._quiet:
             values = {name: control.value for name, control in self._controls.items()}
+            values["onednn"] = _ONEDNN[values["onednn"]]
             self._config = self._config.replace(**values)
             self._on_config(self._config)
 
