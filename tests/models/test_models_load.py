@@ -346,7 +346,7 @@ def iter_denied() -> Any:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data(), layout=st.sampled_from(["pir", "program"]))
-def test_damage_is_only_ever_a_model_error(data: st.DataObject, layout: str, cache: Path) -> None:
+def test_damage_is_only_ever_a_model_error(data: st.DataObject, layout: str, cache_folder: Path) -> None:
     folder = models.sample("digits", layout)
     program, weights = ((folder / name).read_bytes() for name in FILES[layout])
     changed = bytearray(program)

@@ -23,12 +23,12 @@ def fake_python(folder: Path, body: str) -> Path:
 
 
 @pytest.fixture
-def fresh(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def fresh(cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, but for the weights of digits."""
     models.sample("digits")
-    home = samples._home().relative_to(cache)
+    home = samples._home().relative_to(cache_folder)
     folder = tmp_path / "cache"
-    shutil.copytree(cache / home / "weights", folder / home / "weights")
+    shutil.copytree(cache_folder / home / "weights", folder / home / "weights")
     monkeypatch.setenv("WORKBENCH_CACHE_DIR", str(folder))
     return folder
 
