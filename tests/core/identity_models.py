@@ -1,4 +1,4 @@
-"""Run as a script: exports one model per dtype, identity up to a factor of one, for the tests of transport.
+"""Run as a script: exports one model per dtype that gives back what it gets, and one that meets a defect.
 
 Usage: identity_models.py DIRECTORY
 """
@@ -24,6 +24,19 @@ def save(name, dtype, shape):
         paddle.static.save_inference_model(str(directory / name), [x], [y], executor, program=program)
 
 
+def save_upscale():
+    """Conv, relu, interpolate by a factor: 3.3.1 with oneDNN refuses it."""
+    paddle.disable_static()
+    layer = paddle.nn.Sequential(
+        paddle.nn.Conv2D(3, 4, 3), paddle.nn.ReLU(), paddle.nn.Upsample(scale_factor=2, mode="nearest")
+    )
+    layer.eval()
+    spec = [paddle.static.InputSpec([None, 3, 8, 8], "float32", name="image")]
+    layer = paddle.jit.to_static(layer, input_spec=spec, full_graph=True)
+    paddle.jit.save(layer, str(directory / "upscale"))
+
+
 for dtype in ("float32", "float64", "int32", "int64", "bool"):
     save(dtype, dtype, [-1, -1])
 save("vector", "float32", [-1])
+save_upscale()

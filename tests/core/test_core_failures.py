@@ -22,6 +22,7 @@ from workbench.errors import (
     CancelledError,
     ConfigError,
     ModelError,
+    NativeError,
     RuntimeMissingError,
     TimeLimitError,
     WorkerDiedError,
@@ -185,6 +186,35 @@ def test_an_unknown_pass(layout: str, picture: Picture) -> None:
         pytest.raises(ConfigError, match="'no_such_pass'"),
     ):
         session.run(picture)
+
+
+def test_a_crash_in_a_pass_names_the_pass(digits: Path) -> None:
+    with wb.Session(wb.sample("resnet18")) as session:
+        session.start()
+        worker = session.pid
+        assert worker is not None
+        seen: list[str] = []
+
+        def crash(name: str) -> None:
+            seen.append(name)
+            os.kill(worker, signal.SIGSEGV)
+
+        with pytest.raises(WorkerDiedError) as caught:
+            session.load(progress=crash)
+        assert caught.value.signal in ("SIGSEGV", "SIGABRT")
+        assert caught.value.pass_name == seen[-1]
+        assert f"in pass {seen[-1]}" in str(caught.value)
+
+
+def test_a_known_defect_is_named_with_its_mend(identities: Path) -> None:
+    image = {"image": np.zeros((1, 3, 8, 8), "float32")}
+    with wb.Session(identities / "upscale.json") as session, pytest.raises(NativeError) as caught:
+        session.run(image)
+    assert "switch off onednn_placement_pass" in str(caught.value)
+    with wb.Session(
+        identities / "upscale.json", wb.InferenceConfig().without("onednn_placement_pass")
+    ) as mended:
+        assert mended.run(image)
 
 
 def test_a_switch_that_changes_nothing_says_so(digits: Path) -> None:

@@ -111,6 +111,15 @@ def test_paddle_is_never_imported_here(digits: Path, picture: dict[str, np.ndarr
     assert "paddle" not in sys.modules
 
 
+def test_a_session_nobody_holds_any_more_ends_its_worker(digits: Path) -> None:
+    session = wb.Session(digits)
+    session.load()
+    worker = psutil.Process(session.pid)
+    del session
+    gc.collect()
+    worker.wait(30)
+
+
 def test_several_threads_may_use_one_session(digits: Path) -> None:
     inputs = wb.sample_inputs(digits)["image"]
     with wb.Session(digits) as session:

@@ -76,6 +76,26 @@ DEFECTS = (
 )
 
 
+# What Paddle says when a defect bites that nothing announces, and what to do about it.
+REFUSALS = (
+    (
+        "ConvertPirAttribute2RuntimeAttribute not support",
+        "a defect of Paddle 3.3.0 and 3.3.1 with oneDNN (for one, interpolate with a scale factor): "
+        "switch off onednn_placement_pass, or oneDNN",
+    ),
+    (
+        "Unknown id onednn_op",
+        "this model was saved after oneDNN's passes, and Paddle cannot load such a PIR model again: "
+        "use the model it was made from, or save it with oneDNN off",
+    ),
+)
+
+
+def mend(refusal: str) -> str | None:
+    """What to do about a known refusal of Paddle's, None for one that is not known."""
+    return next((text for words, text in REFUSALS if words in refusal), None)
+
+
 def check(situation: Situation) -> list[str]:
     """The notices for this situation.
 

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from workbench.core.defects import mend
 from workbench.core.log import last_lines, read_pass_log, reason
 from workbench.core.warm import WarmProcess, signal_name, wait_for
 from workbench.core.worker import wire
@@ -135,7 +136,9 @@ class Worker:
         if "error" in reply:
             for fd in got:
                 os.close(fd)
-            raise NativeError(f"Paddle refused while {doing}: {reason(reply['error']['text'])}")
+            text = reason(reply["error"]["text"])
+            known = mend(text)
+            raise NativeError(f"Paddle refused while {doing}: {text}" + (f"; {known}" if known else ""))
         return reply, raw, got
 
     def _wait(self, deadline: float | None, sink: Sink | None, progress: Progress | None, doing: str) -> bool:

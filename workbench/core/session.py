@@ -448,10 +448,6 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self._forget_worker()
-
     def __repr__(self) -> str:
         state = "loaded" if self._loaded else "not loaded"
         return f"<Session {self.model.name}: {self.config.label}, {state}>"

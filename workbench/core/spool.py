@@ -33,19 +33,18 @@ class Spool:
                 f"make room there, or set {ENVIRONMENT} to a folder that has some"
             ) from None
         warm.own(self.path)
-        self._finalizer = weakref.finalize(self, _remove, self.path, warm)
+        self._warm = warm
+        # What runs while garbage is collected must not wait for a lock, so it only removes the folder.
+        self._finalizer = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Remove the folder."""
-        self._finalizer()
+        if self._finalizer.alive:
+            self._finalizer()
+            self._warm.disown(self.path)
 
     def __enter__(self) -> Path:
         return self.path
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _remove(path: Path, warm: WarmProcess) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-    warm.disown(path)

@@ -92,7 +92,12 @@ class InputArena:
         fds: list[int] = []
         if size and (self._segment is None or self._segment.size < size):
             self.close()
-            self._segment = wire.Segment.create(size)
+            try:
+                self._segment = wire.Segment.create(size)
+            except OSError as error:
+                raise InputError(
+                    f"no memory for inputs of {size / 1e6:,.0f} MB ({error.strerror}): give a smaller batch"
+                ) from None
             fds = [self._segment.fd]
         for tensor in tensors:
             if tensor["offset"] is not None and self._segment is not None:

@@ -39,7 +39,7 @@ _INPUTS_VERSION = 1
 
 
 def names() -> tuple[str, ...]:
-    """The samples there are. ``deep`` has 200 layers and about 8,600 ops; making it takes about a minute."""
+    """The samples there are. ``deep`` has 200 layers and about 10,000 ops; making it takes about a minute."""
     return _NAMES
 
 

@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,6 +139,7 @@ class Segment:
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
+        self._finalizer = weakref.finalize(self, os.close, fd)
         self.map = mmap.mmap(fd, size)
 
     @classmethod
@@ -148,16 +150,14 @@ class Segment:
         try:
             # Claimed now and not when first written to: a full machine is then an error, not a SIGBUS.
             os.posix_fallocate(fd, 0, size)
-            return cls(fd, size)
         except OSError:
             os.close(fd)
             raise
+        return cls(fd, size)
 
     def close(self) -> None:
         """Unmap, once no array is left that looks into it; the memory goes with the last mapping."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        self._finalizer()
         # Where an array still looks into it, the mapping ends with that array.
         with contextlib.suppress(BufferError):
             self.map.close()
