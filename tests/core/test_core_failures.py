@@ -243,8 +243,10 @@ def test_a_runtime_that_is_none(tmp_path: Path, digits: Path) -> None:
 
 
 KERNEL = """
-import sys, threading
+import signal, sys
 import workbench as wb
+# As a notebook's kernel has it, also where the shell around the tests ignores the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, model = sys.argv[1:]
 session = wb.Session(folder)
 trace = wb.trace(session)
