@@ -43,11 +43,13 @@ class Worker:
         self._channel = wire.Channel(ours)
         # A cancel must not write to a descriptor that was closed and is somebody else's by now.
         self._closing = threading.Lock()
+        self._cancelled = False
         # A big pipe lets the worker print a module while this side still reads the one before.
         with contextlib.suppress(OSError):
             fcntl.fcntl(out_read, F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(out_read, False)
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        self._reply = ours.fileno()
         self._poll = select.poll()
         for fd in (ours.fileno(), out_read, self._cancel_read):
             self._poll.register(fd, select.POLLIN)
@@ -84,6 +86,7 @@ class Worker:
         """End the request that is under way, from any thread; it raises `CancelledError`."""
         with self._closing, contextlib.suppress(BlockingIOError):
             if self._finalizer.alive:
+                self._cancelled = True
                 os.write(self._cancel_write, b"x")
 
     def request(
@@ -116,17 +119,18 @@ class Worker:
         """
         if os.fstat(self._log).st_size > LOG_KEEP_BYTES:
             self.clear_log()
-        with contextlib.suppress(BlockingIOError):  # a cancel that came when nothing ran
+        if self._cancelled:  # that came when nothing ran
             os.read(self._cancel_read, 4096)
+            self._cancelled = False
         deadline = None if time_limit is None else time.monotonic() + time_limit
         try:
             self._channel.send(message, parts, fds)
-            if message["op"] == "run":
-                wire.spin(self._poll)
-            while not self._wait(deadline, sink, progress, doing):
-                pass
+            ready = wire.spin(self._poll) if message["op"] == "run" else []
+            while not self._arrived(ready, deadline, sink, progress, doing):
+                ready = wait_for(self._poll, deadline, 0.2 if progress else 0.5)
             reply, raw, got = self._channel.receive()
-            self._drain(sink)
+            if sink is not None:
+                self._drain(sink)
         except wire.ClosedError:
             raise self._death(doing) from None
         except BaseException:
@@ -141,18 +145,26 @@ class Worker:
             raise NativeError(f"Paddle refused while {doing}: {text}" + (f"; {known}" if known else ""))
         return reply, raw, got
 
-    def _wait(self, deadline: float | None, sink: Sink | None, progress: Progress | None, doing: str) -> bool:
-        ready = {fd for fd, _ in wait_for(self._poll, deadline, 0.2 if progress else 0.5)}
-        if self._out in ready:
+    def _arrived(
+        self,
+        ready: list[tuple[int, int]],
+        deadline: float | None,
+        sink: Sink | None,
+        progress: Progress | None,
+        doing: str,
+    ) -> bool:
+        """See to what is ready; True if the reply is."""
+        fds = [fd for fd, _ in ready]
+        if self._out in fds:
             self._drain(sink)
-        if self._cancel_read in ready:
+        if self._cancel_read in fds:
             raise CancelledError(f"cancelled while {doing}; the next call starts a fresh worker")
-        if progress and not ready & {self._channel.sock.fileno()}:
+        if self._reply in fds:
+            return True
+        if progress:
             now = read_pass_log(self.log()).now
             if now:
                 progress(now)
-        if self._channel.sock.fileno() in ready:
-            return True
         if deadline is not None and time.monotonic() >= deadline:
             raise TimeLimitError(
                 f"{doing} took longer than its time limit and was stopped: allow more, or ask for less"

@@ -167,6 +167,11 @@ class Session:
                 self._fed = None
             return self._loaded
 
+    def _loaded_worker(self) -> Worker:
+        if self._loaded is None or self._worker is None or not self._worker.alive:
+            self.load()
+        return self._ready()
+
     def _ready(self) -> Worker:
         if self._worker is None or not self._worker.alive:
             self._forget_worker()
@@ -355,8 +360,7 @@ class Session:
         """
         arrays = check_inputs(inputs, self.inputs)
         with self._lock:
-            self.load()
-            worker = self._ready()
+            worker = self._loaded_worker()
             self._fed = None
             message, parts, fds = self._arena.pack(arrays)
             reply, raw, got = worker.request(
@@ -389,8 +393,7 @@ class Session:
             raise WorkbenchError(f"count is {count}, seconds {seconds}: give numbers above 0")
         arrays = check_inputs(inputs, self.inputs)
         with self._lock:
-            self.load()
-            worker = self._ready()
+            worker = self._loaded_worker()
             limit = self.time_limit if time_limit is None else time_limit
             if self._fed is None or not _same(self._fed, arrays):
                 message, parts, fds = self._arena.pack(arrays)

@@ -129,6 +129,8 @@ class OutputSegments:
 
     def returned(self) -> dict[str, list[int]]:
         """What the next request tells the worker: blocks to write to again, and blocks to give up."""
+        if not self._dead:
+            return {}
         dead = [self._dead.pop() for _ in range(len(self._dead))]
         for number in dead:
             self._lent[number] -= 1

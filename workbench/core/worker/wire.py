@@ -26,11 +26,16 @@ INLINE = 1 << 16
 CHUNK = 1 << 17
 ALIGN = 64
 MAX_FDS = 8
+FDS_ROOM = socket.CMSG_SPACE(MAX_FDS * 4)
 
 
 # Waking a sleeping process costs a tenth of a millisecond on a virtual machine, each way; looking this long
 # before going to sleep saves it in a loop of short calls.
 SPIN_S = 0.0003
+
+
+# Messages hold no cycles, and looking for some takes as long as the rest of the work.
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
 def spin(ready: Any) -> Any:
@@ -62,7 +67,7 @@ class Channel:
 
     def send(self, message: dict[str, Any], parts: Sequence[Any] = (), fds: Sequence[int] = ()) -> None:
         """Send one frame; ``parts`` are bytes-like and are not copied together."""
-        body = json.dumps(message).encode()
+        body = _encode(message).encode()
         views = [memoryview(part).cast("B") for part in parts if memoryview(part).nbytes]
         head = HEAD.pack(len(body), sum(len(view) for view in views), len(fds))
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -70,6 +75,8 @@ class Channel:
         try:
             # The descriptors ride on the first bytes, so the frame that needs them cannot overtake them.
             sent = self.sock.sendmsg(pieces, ancillary)
+            if sent == len(pieces[0]) + sum(map(len, views)):
+                return
             for piece in pieces:
                 if sent < len(piece):
                     self.sock.sendall(memoryview(piece)[sent:])
@@ -81,8 +88,10 @@ class Channel:
         """The next frame: the message, the raw bytes and the descriptors, which the caller must close."""
         size, extra, count = HEAD.unpack(self._take(HEAD.size))
         message = json.loads(self._take(size))
-        raw = self._take(extra)
-        fds, self._fds = self._fds[:count], self._fds[count:]
+        raw = self._take(extra) if extra else b""
+        fds: list[int] = []
+        if count:
+            fds, self._fds = self._fds[:count], self._fds[count:]
         return message, raw, fds
 
     @property
@@ -91,6 +100,8 @@ class Channel:
         return self._end > self._start
 
     def _take(self, size: int) -> bytes:
+        if self._start == self._end:
+            self._start, self._end = 0, 0 if size >= CHUNK else self._read(self._view)
         have = self._end - self._start
         if have >= size:
             data = bytes(self._view[self._start : self._start + size])
@@ -114,9 +125,8 @@ class Channel:
         return bytes(whole)
 
     def _read(self, into: memoryview) -> int:
-        room = socket.CMSG_SPACE(MAX_FDS * 4)
         try:
-            got, ancillary, _, _ = self.sock.recvmsg_into([into], room, socket.MSG_CMSG_CLOEXEC)
+            got, ancillary, _, _ = self.sock.recvmsg_into([into], FDS_ROOM, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError as error:
             raise ClosedError(str(error)) from None
         if got == 0:
