@@ -40,9 +40,13 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, model: Model | str | os.PathLike[str], config: InferenceConfig | None = None) -> None:
+        # What closing needs comes first: ipywidgets closes what fails below, too.
+        self.trace: PassTrace | None = None
+        self._session: Session | None = None
+        self._cancel = threading.Event()
+        self._jobs = Jobs(self._working, self._failed)
         self.model = model if isinstance(model, Model) else load(model)
         self.config = config or InferenceConfig()
-        self.trace: PassTrace | None = None
         self.outputs: dict[str, Any] | None = None
         self.benchmark: Benchmark | None = None
         self._first: tuple[str, Mapping[str, Any]] | None = None
@@ -50,9 +54,6 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._places: dict[str, int] = {}
         self._shown_names: list[str | None] = []
         self._trace_s = 0.0
-        self._session: Session | None = None
-        self._cancel = threading.Event()
-        self._jobs = Jobs(self._working, self._failed)
         self._build()
         self._follow()
         super().__init__((self._head, self._bar, self._middle, self._run_panel))
@@ -157,8 +158,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
     def set_config(self, config: InferenceConfig) -> None:
         """Show and trace another config."""
-        self.config_panel.show(config)
-        self._config_changed(config)
+        self._follow_config(config)
 
     def close(self) -> None:
         """End the worker and remove the dumps."""
@@ -174,19 +174,16 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
     def _config_changed(self, config: InferenceConfig) -> None:
         # The panel does not know the passes: they are the list's.
-        self.config = (
-            config.replace(disabled_passes=tuple(self.passes.disabled))
-            if config is not self.config
-            else config
-        )
-        self._after_change()
+        self._follow_config(config.replace(disabled_passes=tuple(self.passes.disabled)))
 
     def _switched(self, _: object) -> None:
-        self.config = self.config.replace(disabled_passes=tuple(self.passes.disabled))
-        self.config_panel.show(self.config)
-        self._after_change()
+        self._follow_config(self.config.replace(disabled_passes=tuple(self.passes.disabled)))
 
-    def _after_change(self) -> None:
+    def _follow_config(self, config: InferenceConfig) -> None:
+        if config == self.config:  # what is shown below comes back here
+            return
+        self.config = config
+        self.config_panel.show(config)
         self._show_off_passes()
         if self._trace_s <= AUTO_TRACE_S:
             self.retrace()
