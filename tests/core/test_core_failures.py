@@ -305,3 +305,29 @@ def test_an_interrupt_stops_native_code_and_the_kernel_goes_on(kernel: subproces
     kernel.wait(PATIENCE_S)
     until(lambda: all(gone(pid) for pid in pids))
     assert not spool.exists()
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_a_precision_asked_of_a_gpu_that_is_not_there(digits: Path, precision: str) -> None:
+    config = wb.InferenceConfig(device="gpu", precision=precision)  # type: ignore[arg-type]
+    with wb.Session(digits, config) as session:
+        assert session.given["precision"] == "fp32"
+        assert f"{precision} was asked for on a GPU: without one it runs in fp32" in session.notices
+
+
+def test_wrong_types_are_said_in_words(digits: Path) -> None:
+    with pytest.raises(ConfigError, match="give an InferenceConfig"):
+        wb.trace(digits, {"threads": 2})  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="is no path"):
+        wb.load(3)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="the path is empty"):
+        wb.load("")
+    with pytest.raises(ModelError, match="is not bytes"):
+        wb.from_bytes("x", "y")  # type: ignore[arg-type]
+    with pytest.raises(wb.WorkbenchError, match="at least one"):
+        wb.benchmark(digits, [])
+
+
+def test_an_empty_batch_is_named(digits: Path) -> None:
+    with wb.Session(digits) as session, pytest.raises(NativeError, match="input 'image' is empty"):
+        session.run({"image": np.zeros((0, 1, 8, 8), "float32")})

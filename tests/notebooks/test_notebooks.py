@@ -94,7 +94,7 @@ def test_first_look_lists_the_passes_that_changed_the_graph(first: Any) -> None:
     assert 0 < int(head.group(2)) < int(head.group(1))
     assert len(lines) == 1 + int(head.group(2))
     for line in lines[1:]:
-        assert re.fullmatch(r" +\d+  \w+ +\d+ -> +\d+ ops, matches: .+", line)
+        assert re.fullmatch(r" +\d+  \w+ +\d+ -> +\d+ ops +matches: .+", line)
 
 
 def test_first_look_shows_a_layer_and_a_kernel(first: Any) -> None:

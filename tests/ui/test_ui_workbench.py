@@ -92,3 +92,18 @@ def test_jobs_run_in_turn_and_the_last_of_a_kind_wins() -> None:
     assert jobs.wait(PATIENCE_S)
     assert done == ["a", "c"]
     assert failed == [("run", "unexpected ZeroDivisionError: division by zero")]
+
+
+def test_after_a_cancel_the_page_says_what_it_still_shows(bench: Workbench) -> None:
+    bench._seconds.value = 60
+    bench.measure()
+    bench.set_config(wb.InferenceConfig(onednn=False))
+    bench.cancel()
+    assert bench.wait(PATIENCE_S)
+    assert bench.trace is not None
+    assert bench.trace.config == wb.InferenceConfig()
+    assert "still those of: default" in bench._notices.value
+    bench.retrace()
+    assert bench.wait(PATIENCE_S)
+    assert bench.trace.config == bench.config == wb.InferenceConfig(onednn=False)
+    assert bench._notices.value == ""

@@ -182,10 +182,18 @@ def benchmark(
         CancelledError: after ``cancel`` was set.
         WorkbenchError: as `Session.run`.
     """
-    if not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds}: give a number above 0")
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
     model = model if isinstance(model, Model) else load(model)
-    asked = [configs] if isinstance(configs, InferenceConfig) else list(configs or [InferenceConfig()])
+    asked = [InferenceConfig()] if configs is None else configs
+    asked = [asked] if isinstance(asked, InferenceConfig) else list(asked)
+    if not asked:
+        raise WorkbenchError("there are no configs to measure: give at least one, or None for the default")
+    for config in asked:
+        if not isinstance(config, InferenceConfig):
+            raise WorkbenchError(
+                f"{config!r} is no config: give an InferenceConfig, such as InferenceConfig(threads=2)"
+            )
     names = _labels(asked, labels)
     tell = progress or (lambda share, text: None)
     cancel = cancel or threading.Event()

@@ -42,7 +42,11 @@ def latency_chart(runs: Sequence[Run], theme: str = "light") -> Any:
                 boxpoints="all",
                 jitter=0.6,
                 pointpos=0,
-                marker={"size": 3, "opacity": 0.35, "color": COLOURS[index % len(COLOURS)]},
+                marker={
+                    "size": 3,
+                    "opacity": 0.6 if theme == "dark" else 0.35,
+                    "color": COLOURS[index % len(COLOURS)],
+                },
                 line={"width": 2},
                 fillcolor="rgba(0,0,0,0)",
                 hovertemplate="%{x:.3f} ms<extra>%{fullData.name}</extra>",

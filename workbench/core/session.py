@@ -85,7 +85,11 @@ class Session:
         time_limit: float | None = None,
     ) -> None:
         self.model = model if isinstance(model, Model) else load(model)
-        self.config = config or InferenceConfig()
+        self.config = InferenceConfig() if config is None else config
+        if not isinstance(self.config, InferenceConfig):
+            raise ConfigError(
+                f"config is {config!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
+            )
         self.time_limit = time_limit
         self._lock = threading.RLock()
         self._worker: Worker | None = None
@@ -296,6 +300,9 @@ class Session:
         asked = self.config.precision
         if device == "gpu" or asked == "fp32":
             return asked, None
+        if self.config.device == "gpu":
+            # The GPU's way of asking for a precision means nothing to the CPU it fell back to.
+            return "fp32", f"{asked} was asked for on a GPU: without one it runs in fp32"
         if asked == "bf16":
             if "does not support BFLOAT16" in log:
                 return "fp32", "bf16 was asked for and this CPU cannot do it: it runs in fp32"
@@ -363,13 +370,21 @@ class Session:
             worker = self._loaded_worker()
             self._fed = None
             message, parts, fds = self._arena.pack(arrays)
-            reply, raw, got = worker.request(
-                {"op": "run", **message, **self._segments.returned()},
-                parts,
-                fds,
-                doing="running the model",
-                time_limit=self.time_limit if time_limit is None else time_limit,
-            )
+            try:
+                reply, raw, got = worker.request(
+                    {"op": "run", **message, **self._segments.returned()},
+                    parts,
+                    fds,
+                    doing="running the model",
+                    time_limit=self.time_limit if time_limit is None else time_limit,
+                )
+            except NativeError as error:
+                empty = [name for name, array in arrays.items() if not array.size]
+                if empty:
+                    raise NativeError(
+                        f"{error}; input {empty[0]!r} is empty: give at least one row"
+                    ) from None
+                raise
             return self._segments.unpack(reply, raw, got)
 
     def time(

@@ -70,7 +70,12 @@ def _check(data: Any, info: TensorInfo) -> Array:
             )
             found = "×".join(map(str, array.shape)) or "a single number"
             raise InputError(f"input {info.name!r} has shape {found}, the model wants {expected}: reshape it")
-    whole: Array = np.ascontiguousarray(array).reshape(array.shape)
+    try:
+        whole: Array = np.ascontiguousarray(array).reshape(array.shape)
+    except MemoryError:
+        raise InputError(
+            f"no memory for input {info.name!r} of {array.nbytes / 1e6:,.0f} MB: give less"
+        ) from None
     return whole
 
 

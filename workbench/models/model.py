@@ -214,6 +214,11 @@ def load(path: str | os.PathLike[str], params: str | os.PathLike[str] | None = N
         ModelError: the files are missing, damaged, ambiguous or not a model; one line that says what
             was found and what to do.
     """
+    for given in (path, params):
+        if given is not None and not isinstance(given, (str, os.PathLike)):
+            raise ModelError(f"{given!r} is no path: give the path of a model file or of its folder")
+    if path is None or not os.fspath(path):
+        raise ModelError("the path is empty: give the path of a model file or of its folder")
     found = locate(Path(path), None if params is None else Path(params))
     model = Model(
         layout=found.layout,
@@ -252,6 +257,9 @@ def from_bytes(model: bytes, params: bytes = b"") -> Model:
     Raises:
         ModelError: the bytes are not a model, or the parameters are not its own.
     """
+    for given in (model, params):
+        if not isinstance(given, (bytes, bytearray, memoryview)):
+            raise ModelError(f"{type(given).__name__} is not bytes: give what the model's files hold")
     kind = sniff(model[:4096])
     if kind.kind not in ("pir", "program"):
         raise ModelError(f"the model bytes are {kind.text}: {kind.advice or 'pass the program first'}")

@@ -80,8 +80,9 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
             options=["fp32", "bf16", "int8", "fp16"], description="precision", style=style, layout=slim
         )
         self.device = widgets.Dropdown(options=["cpu", "gpu"], description="device", style=style, layout=slim)
-        self.ir_optim = widgets.Checkbox(description="graph optimization", indent=False, layout=slim)
-        self.memory_optim = widgets.Checkbox(description="memory optim", indent=False, layout=slim)
+        apart = widgets.Layout(width="auto", margin="2px 2px 2px 14px")
+        self.ir_optim = widgets.Checkbox(description="graph optimization", indent=False, layout=apart)
+        self.memory_optim = widgets.Checkbox(description="memory optim", indent=False, layout=apart)
         self._controls = {
             "device": self.device,
             "precision": self.precision,

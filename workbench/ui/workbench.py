@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from workbench.bench import Benchmark, benchmark
 from workbench.config import InferenceConfig
 from workbench.core import Session
+from workbench.errors import CancelledError
 from workbench.ir import Graph
 from workbench.models import Model, load
 from workbench.tracing import PassTrace, Stage, trace
@@ -43,7 +44,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         # What closing needs comes first: ipywidgets closes what fails below, too.
         self.trace: PassTrace | None = None
         self._session: Session | None = None
-        self._cancel = threading.Event()
+        self._cancels: list[threading.Event] = []
         self._jobs = Jobs(self._working, self._failed)
         self.model = model if isinstance(model, Model) else load(model)
         self.config = config or InferenceConfig()
@@ -135,20 +136,36 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
     def retrace(self) -> None:
         """Trace with the config shown; returns at once."""
-        self._jobs.start("trace", self._trace)
+        self._start("trace", self._trace, self._status)
 
     def run(self) -> None:
         """Run once on the inputs chosen; returns at once."""
-        self._jobs.start("run", self._run)
+        self._start("run", self._run, self._run_status)
 
     def measure(self) -> None:
         """Measure the config shown beside those measured before; returns at once."""
-        self._jobs.start("measure", self._benchmark)
+        self._start("measure", self._benchmark, self._run_status)
+
+    def _start(self, kind: str, work: Callable[[threading.Event], object], place: widgets.HTML) -> None:
+        if self._jobs.busy:
+            place.value = words(f"{kind}: waiting for the work under way")
+        # One event for each job: a cancel stops what was asked for before it, and nothing after.
+        cancel = threading.Event()
+        self._cancels.append(cancel)
+
+        def run() -> None:
+            if cancel.is_set():
+                raise CancelledError("cancelled")
+            work(cancel)
+
+        self._jobs.start(kind, run)
 
     def cancel(self) -> None:
         """Stop the work under way and forget what waits."""
         self._jobs.drop_waiting()
-        self._cancel.set()
+        for cancel in self._cancels:
+            cancel.set()
+        self._cancels.clear()
         if self._session is not None:
             self._session.cancel()
 
@@ -193,6 +210,10 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _working(self, busy: bool) -> None:
         self._cancel_button.disabled = not busy
         self._progress.layout.visibility = "visible" if busy else "hidden"
+        # After a cancel or an error the controls may be ahead of what is shown.
+        if not busy and self.trace is not None and self.trace.config != self.config:
+            shown = f"the passes and the graph shown are still those of: {self.trace.config.label}"
+            self._notices.value = words(f"{shown}; press Trace to follow the controls", tone="notice")
 
     def _failed(self, kind: str, text: str) -> None:
         place = self._status if kind == "trace" else self._run_status
@@ -211,8 +232,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             self._session = Session(self.model, self.config)
         return self._session
 
-    def _trace(self) -> None:
-        self._cancel.clear()
+    def _trace(self, _: threading.Event) -> None:
         expected = max(1, len(self.trace.stages) - 1 if self.trace else 45)
         seen: list[str] = []
 
@@ -237,8 +257,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         )
         self._notices.value = "".join(words(text, tone="notice") for text in fresh.loaded.notices)
 
-    def _run(self) -> None:
-        self._cancel.clear()
+    def _run(self, _: threading.Event) -> None:
         arrays = self.inputs.arrays()
         self._tell(self._run_status, 0.5, "running")
         session = self._fresh_session()
@@ -255,8 +274,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             self.outputs, first[1] if first else None, first[0] if first else ""
         )
 
-    def _benchmark(self) -> None:
-        self._cancel.clear()
+    def _benchmark(self, cancel: threading.Event) -> None:
         arrays = self.inputs.arrays()
         configs = [*self._measured, *([] if self.config in self._measured else [self.config])]
         result = benchmark(
@@ -265,24 +283,25 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             arrays,
             seconds=self._seconds.value,
             progress=lambda share, text: self._tell(self._run_status, share, text),
-            cancel=self._cancel,
+            cancel=cancel,
         )
         self._measured, self.benchmark = configs, result
-        lines = [words(self._in_words(result))]
+        lines = [words(text) for text in self._in_words(result)]
+        lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.remarks]
         lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
         self._run_status.value = "".join(lines)
         self._show_chart()
 
     @staticmethod
-    def _in_words(result: Benchmark) -> str:
+    def _in_words(result: Benchmark) -> list[str]:
         if not result.comparisons:
             facts = result.runs[0].facts()
-            return f"{facts['label']}: p50 {facts['p50_ms']:.3g} ms, cold start {facts['cold_ms']:.0f} ms"
+            return [f"{facts['label']}: p50 {facts['p50_ms']:.3g} ms, cold start {facts['cold_ms']:.0f} ms"]
         texts = []
         for one in result.comparisons:
             margin = f" (95 % interval {one.ci95[0]:.3f} to {one.ci95[1]:.3f})" if one.ci95 else ""
             texts.append(f"{one.b} against {one.a}: {one.verdict}, ratio {one.ratio:.3f}{margin}")
-        return "; ".join(texts)
+        return texts
 
     def _forget(self) -> None:
         self._measured, self.benchmark, self._first = [], None, None
@@ -359,7 +378,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         figure = self.benchmark.chart(self.graph.theme or "light")
         data = {
             "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
-            "text/plain": self._in_words(self.benchmark),
+            "text/plain": "\n".join(self._in_words(self.benchmark)),
         }
         # Set at once: clearing an Output first makes the page jump.
         self.chart.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)

@@ -55,6 +55,8 @@ class Zygote:
         os.set_blocking(self.wake_in, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self.wake_in, warn_on_full_buffer=False)
+        # Ended with everything else at once, as by a shutdown, it still cleans up.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
     def serve(self) -> None:
         """Answer the kernel until it is gone."""
@@ -114,6 +116,7 @@ class Zygote:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # An interrupt is for the kernel; a worker is cancelled by its session.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             self.control.close()
