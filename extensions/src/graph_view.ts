@@ -231,7 +231,11 @@ class GraphView implements PaneEvents {
     const first = Object.keys(this.placed).length === 0;
     for (const { side, drawn } of this.shownPanes()) if (drawn) this.placed[side] = drawn.size;
     if (first || (panesChanged ? !this.touched : grown)) this.fit("width");
-    else for (const pane of this.shownPanes()) this.keepPlace(pane);
+    else
+      for (const pane of this.shownPanes()) {
+        this.keepPlace(pane);
+        pane.revealChange();
+      }
     if (this.selectedDot(this.model.get("selected")) === this.selectedIn) this.showSelected(false);
     else this.clearSelection();
   }

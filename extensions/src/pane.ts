@@ -136,11 +136,18 @@ export class Pane {
   }
 
   reveal(node: DrawnNode): void {
+    if (!this.sees(node)) this.centre(node.box, this.zoom);
+  }
+
+  /** Brings the first change into view, unless some change is there already. */
+  revealChange(): void {
+    const changes = this.drawn?.changes ?? [];
+    if (changes[0] && !changes.some((node) => this.sees(node))) this.reveal(changes[0]);
+  }
+
+  private sees({ box }: DrawnNode): boolean {
     const { x, y, width, height } = this.inSight();
-    const { box } = node;
-    const inside =
-      box.x >= x && box.y >= y && box.x + box.width <= x + width && box.y + box.height <= y + height;
-    if (!inside) this.centre(box, this.zoom);
+    return box.x >= x && box.y >= y && box.x + box.width <= x + width && box.y + box.height <= y + height;
   }
 
   find(id: string): DrawnNode | null {

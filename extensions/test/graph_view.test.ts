@@ -108,6 +108,18 @@ describe("drawing", () => {
     expect(transform("before")).toBe(before);
   });
 
+  it("brings a change into view when none is there", async () => {
+    const { el, model, transform, drawn } = show({ after: chain(40, { 2: "added" }), before: "", height: 200 });
+    await drawn();
+    const start = transform("after");
+    model.set("after", chain(40, { 37: "added" }));
+    await expect.poll(() => transform("after")).not.toBe(start);
+    const canvas = one(el, ".pwb-pane[data-side=after] .pwb-canvas").getBoundingClientRect();
+    const added = one(el, ".pwb-pane[data-side=after] .node.added").getBoundingClientRect();
+    expect(added.top).toBeGreaterThanOrEqual(canvas.top);
+    expect(added.bottom).toBeLessThanOrEqual(canvas.bottom);
+  });
+
   it("keeps the place of a pane that was away for a stage", async () => {
     const first = chain(20, { 2: "removed" });
     const { model, pane, transform, drawn, canvas } = show({ before: first, height: 200 });
