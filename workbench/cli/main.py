@@ -172,7 +172,7 @@ def trace(
         facts = found.facts()
         files = found.write_dots(directory) if directory else [None] * len(found)
     for stage, file in zip(facts["stages"], files, strict=True):
-        stage["dot"] = None if file is None else str(file)
+        stage["dot"] = None if file is None else str(file.absolute())
     found.close()
     found.session.close()
     output.notices(facts["notices"])

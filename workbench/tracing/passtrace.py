@@ -222,7 +222,8 @@ class PassTrace:
         """Plain values: ir, runtime, asked, given, notices and the facts of every stage."""
         return {
             "ir": self.ir,
-            "runtime": {"name": self.config.runtime, "paddle": self.loaded.given["paddle"]},
+            "runtime": self.config.runtime,
+            "paddle": self.loaded.given["paddle"],
             "asked": self.config.to_dict(),
             "given": dict(self.loaded.given),
             "notices": list(self.loaded.notices),
