@@ -87,8 +87,9 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         )
         self.passes = PassList(height=460)
         self.graph = GraphView(height=460)
-        self.passes.layout = widgets.Layout(width="38%", min_width="340px")
-        self.graph.layout = widgets.Layout(width="62%", min_width="340px", flex="1 1 400px")
+        # Side by side where there is room for both, else one below the other at full width.
+        self.passes.layout = widgets.Layout(flex="1 1 340px", min_width="0")
+        self.graph.layout = widgets.Layout(flex="2 1 480px", min_width="0")
         self._middle = widgets.HBox((self.passes, self.graph), layout=widgets.Layout(flex_flow="row wrap"))
 
         self.inputs = InputPanel(self.model)
