@@ -165,6 +165,14 @@ def test_a_model_from_memory_runs_like_the_one_from_files(
                 np.testing.assert_array_equal(array, two.run(picture)[name])
 
 
+def test_the_memory_of_a_worker_is_what_the_system_says(digits: Path) -> None:
+    with wb.Session(digits) as session:
+        told = session.memory()
+        seen = psutil.Process(session.pid).memory_info().rss
+        assert abs(told["rss"] - seen) < 0.1 * seen
+        assert told["peak_rss"] >= told["rss"]
+
+
 def test_timed_runs_are_samples_of_single_runs(digits: Path, picture: dict[str, np.ndarray]) -> None:
     with wb.Session(digits) as session:
         taken = session.time(picture, count=50, seconds=60)

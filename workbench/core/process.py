@@ -86,8 +86,9 @@ class Worker:
         """End the request that is under way, from any thread; it raises `CancelledError`."""
         with self._closing, contextlib.suppress(BlockingIOError):
             if self._finalizer.alive:
-                self._cancelled = True
+                # In this order: whoever sees the mark finds the byte.
                 os.write(self._cancel_write, b"x")
+                self._cancelled = True
 
     def request(
         self,
