@@ -35,6 +35,11 @@ SAME: dict[str, tuple[list[str], str, Any]] = {
     ),
     "memory_optim": (["--memory-optim"], "memory_optim=on", True),
     "trt": (["--trt"], "trt=on", True),
+    "trt_workspace_size": (["--trt-workspace-size", "1024"], "trt_workspace_size=1024", 1024),
+    "trt_max_batch_size": (["--trt-max-batch-size", "4"], "trt_max_batch_size=4", 4),
+    "trt_min_subgraph_size": (["--trt-min-subgraph-size", "5"], "trt_min_subgraph_size=5", 5),
+    "trt_use_static": (["--trt-use-static"], "trt_use_static=on", True),
+    "trt_use_calib_mode": (["--no-trt-calib-mode"], "trt_use_calib_mode=off", False),
     "runtime": (["--runtime", "old"], "runtime=old", "old"),
 }
 

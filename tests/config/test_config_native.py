@@ -95,7 +95,7 @@ def test_gpu_tensorrt_and_precision_are_printed_as_paddle_takes_them() -> None:
     assert "config.enable_use_gpu(7, 1, PrecisionType.Half)" in code
     code = to_code(InferenceConfig(device="gpu", precision="fp16", trt=True), files)
     assert "config.enable_use_gpu(100, 0)\n" in code
-    assert "config.enable_tensorrt_engine(1073741824, 1, 3, PrecisionType.Half)" in code
+    assert "config.enable_tensorrt_engine(1073741824, 1, 3, PrecisionType.Half, False, True)" in code
     methods = [call.method for call in native_calls(InferenceConfig(precision="int8"), files)]
     assert "enable_mkldnn_int8" in methods
 

@@ -24,6 +24,11 @@ BAD: dict[str, list[Any]] = {
     "enabled_passes": ["a_pass", None, [""], [None], ["a\tb"], [",a"]],
     "memory_optim": [0, None, "yes"],
     "trt": [0, 1, None],
+    "trt_workspace_size": [0, -1, 1.5, True, "1 GB"],
+    "trt_max_batch_size": [0, True, 2.0],
+    "trt_min_subgraph_size": [0, None, "3"],
+    "trt_use_static": [0, "yes"],
+    "trt_use_calib_mode": [1, None],
     "runtime": ["", "  ", None, 3],
 }
 # A value of each field that is not its default, and how `parse` writes it.
@@ -39,6 +44,11 @@ OTHER: dict[str, tuple[Any, str]] = {
     "enabled_passes": (("d", "c"), "enable_pass=d,enable_pass=c"),
     "memory_optim": (True, "memory_optim=on"),
     "trt": (True, "trt=on"),
+    "trt_workspace_size": (1 << 20, "trt_workspace_size=1048576"),
+    "trt_max_batch_size": (8, "trt_max_batch_size=8"),
+    "trt_min_subgraph_size": (5, "trt_min_subgraph_size=5"),
+    "trt_use_static": (True, "trt_use_static=on"),
+    "trt_use_calib_mode": (False, "trt_use_calib_mode=off"),
     "runtime": ("old", "runtime=old"),
 }
 FIELDS = set(json.loads(InferenceConfig().to_json()))
@@ -61,6 +71,11 @@ def configs(draw: st.DrawFn) -> InferenceConfig:
         enabled_passes=tuple(draw(st.lists(names.filter(lambda name: name not in off), max_size=4))),
         memory_optim=draw(st.booleans()),
         trt=draw(st.booleans()),
+        trt_workspace_size=draw(st.integers(1, 1 << 50)),
+        trt_max_batch_size=draw(st.integers(1, 1 << 20)),
+        trt_min_subgraph_size=draw(st.integers(1, 1 << 20)),
+        trt_use_static=draw(st.booleans()),
+        trt_use_calib_mode=draw(st.booleans()),
         # A comma in a path cannot be told from the next key=value.
         runtime=draw(st.text(st.characters(codec="ascii", categories=["L", "N"]) | st.just("/"), min_size=1)),
     )

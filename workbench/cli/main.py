@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,38 +12,22 @@ import click
 
 from workbench._version import __version__
 from workbench.cli import output
-from workbench.cli.options import config_options
+from workbench.cli.options import (
+    as_json,
+    check_file,
+    check_folder,
+    config_options,
+    input_option,
+    model_argument,
+    read_inputs,
+    seconds,
+    time_limit_option,
+)
 from workbench.config import InferenceConfig
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import WorkbenchError
 
 USER_MISTAKE = 2
 _LAYOUTS = ("pir", "program", "combined", "separate")
-
-as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document and nothing else.")
-model_argument = click.argument("model", metavar="MODEL")
-
-
-def _seconds(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not 0 < value < math.inf:
-        raise click.BadParameter(f"{value} is not a number of seconds above 0.")
-    return value
-
-
-time_limit_option = click.option(
-    "--time-limit",
-    type=float,
-    metavar="SECONDS",
-    callback=_seconds,
-    help="Stop any one native call that takes longer.",
-)
-input_option = click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="NAME=FILE.npy",
-    help="An array for an input; needed for all or none. Without, the first row of the inputs.npz beside a "
-    "sample, else random ones.",
-)
 
 
 @click.group(
@@ -163,7 +145,7 @@ def trace(
     from workbench.tracing import trace as take
 
     loaded = load(model)
-    _check_folder(directory)
+    check_folder(directory)
     with output.progress() as tell:
         found = take(
             loaded, config, progress=lambda name: tell(None, f"running {name}"), time_limit=time_limit
@@ -226,9 +208,9 @@ def run(
     from workbench.models import load
 
     loaded = load(model)
-    _check_file(file)
+    check_file(file)
     with Session(loaded, config, time_limit=time_limit) as session:
-        outputs = session.run(_inputs(session.model, inputs))
+        outputs = session.run(read_inputs(session.model, inputs))
         facts: dict[str, Any] = {
             "outputs": [
                 {"name": name, "dtype": str(array.dtype), "shape": list(array.shape)}
@@ -272,7 +254,7 @@ def run(
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    callback=_seconds,
+    callback=seconds,
     help="Steady-state measurement per config.",
 )
 @click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html.")
@@ -299,13 +281,13 @@ def bench(
     from workbench.models import load
 
     loaded = load(model)
-    _check_file(chart)
+    check_file(chart)
     configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
     with output.progress() as tell:
         result = benchmark(
             loaded,
             configs,
-            _inputs(loaded, inputs),
+            read_inputs(loaded, inputs),
             seconds=seconds,
             labels=[
                 one.label if not text.strip() else text for text, one in zip(["", *vs], configs, strict=True)
@@ -370,63 +352,6 @@ def _change(stage: dict[str, Any]) -> str:
 
 def _interval(interval: Sequence[float] | None) -> str:
     return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-
-
-def _inputs(model: Any, given: Sequence[str]) -> dict[str, Any]:
-    """Arrays from ``NAME=FILE.npy``, else the sample's own beside the model, else random ones."""
-    from workbench.bench import random_inputs
-    from workbench.models import sample_inputs
-
-    if given:
-        arrays = dict(_input(text) for text in given)
-        if len(arrays) < len(given):
-            raise InputError("an input is given twice: give --input once for each")
-        return arrays
-    folder = model.model_dir or (model.model_file.parent if model.model_file else None)
-    if folder is not None and (folder / "inputs.npz").exists():
-        return {name: array[:1] for name, array in sample_inputs(folder).items()}
-    return random_inputs(model)
-
-
-def _input(text: str) -> tuple[str, Any]:
-    import numpy as np
-
-    name, equals, file = text.partition("=")
-    if not equals or not name or not file:
-        raise InputError(f"{text!r} is not NAME=FILE.npy: write for example --input image=image.npy")
-    try:
-        data = np.load(file, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}; give an .npy file") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise InputError(f"{file} is not an .npy file of numbers: write it with numpy.save") from None
-    if not isinstance(data, np.ndarray):
-        raise InputError(f"{file} holds several arrays: give one .npy per input")
-    return name, data
-
-
-def _check_file(file: str | None) -> None:
-    """A place that cannot be written to is said before the work, not after it."""
-    if file is None:
-        return
-    existed = os.path.lexists(file)
-    try:
-        Path(file).open("ab").close()
-        if not existed:
-            Path(file).unlink()
-    except OSError as error:
-        raise WorkbenchError(f"cannot write {file}: {error.strerror}; choose another place") from None
-
-
-def _check_folder(folder: str | None) -> None:
-    if folder is None:
-        return
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkbenchError(
-            f"cannot write to {folder}: {error.strerror}; choose a folder you can write to"
-        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,16 +1,48 @@
-"""CONFIG: the same set of options for every command that runs a model."""
+"""Options that several commands share; among them CONFIG, for every command that runs a model."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from workbench.config import InferenceConfig
+from workbench.errors import InputError, WorkbenchError
 
 Command = Callable[..., Any]
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document and nothing else.")
+model_argument = click.argument("model", metavar="MODEL")
+
+
+def seconds(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """Check a number of seconds, as a callback of an option."""
+    if value is not None and not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is not a number of seconds above 0.")
+    return value
+
+
+time_limit_option = click.option(
+    "--time-limit",
+    type=float,
+    metavar="SECONDS",
+    callback=seconds,
+    help="Stop any one native call that takes longer.",
+)
+input_option = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=FILE.npy",
+    help="An array for an input; needed for all or none. Without, the first row of the inputs.npz beside a "
+    "sample, else random ones.",
+)
 
 _OPTIONS = (
     click.option(
@@ -26,6 +58,32 @@ _OPTIONS = (
         help="Memory pool reserved at the start on a GPU.",
     ),
     click.option("--trt", is_flag=True, help="TensorRT subgraphs; needs --device gpu."),
+    click.option(
+        "--trt-workspace-size",
+        type=int,
+        default=1 << 30,
+        show_default=True,
+        metavar="BYTES",
+        help="Memory TensorRT may use.",
+    ),
+    click.option(
+        "--trt-max-batch-size",
+        type=int,
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Largest batch of a TensorRT engine.",
+    ),
+    click.option(
+        "--trt-min-subgraph-size",
+        type=int,
+        default=3,
+        show_default=True,
+        metavar="N",
+        help="Subgraphs of fewer ops stay with Paddle.",
+    ),
+    click.option("--trt-use-static", is_flag=True, help="Keep the TensorRT engine on disk."),
+    click.option("--no-trt-calib-mode", is_flag=True, help="No calibration for int8 in TensorRT."),
     click.option(
         "--precision",
         type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
@@ -82,6 +140,11 @@ def config_options(command: Command) -> Command:
             device_id=given.pop("device_id"),
             gpu_memory_mb=given.pop("gpu_memory_mb"),
             trt=given.pop("trt"),
+            trt_workspace_size=given.pop("trt_workspace_size"),
+            trt_max_batch_size=given.pop("trt_max_batch_size"),
+            trt_min_subgraph_size=given.pop("trt_min_subgraph_size"),
+            trt_use_static=given.pop("trt_use_static"),
+            trt_use_calib_mode=not given.pop("no_trt_calib_mode"),
             precision=given.pop("precision"),
             threads=given.pop("threads"),
             onednn=given.pop("onednn"),
@@ -96,3 +159,61 @@ def config_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def read_inputs(model: Any, given: Sequence[str]) -> dict[str, Any]:
+    """Arrays from ``NAME=FILE.npy``, else the sample's own beside the model, else random ones."""
+    from workbench.bench import random_inputs
+    from workbench.models import sample_inputs
+
+    if given:
+        arrays = dict(_input(text) for text in given)
+        if len(arrays) < len(given):
+            raise InputError("an input is given twice: give --input once for each")
+        return arrays
+    folder = model.model_dir or (model.model_file.parent if model.model_file else None)
+    if folder is not None and (folder / "inputs.npz").exists():
+        return {name: array[:1] for name, array in sample_inputs(folder).items()}
+    return random_inputs(model)
+
+
+def _input(text: str) -> tuple[str, Any]:
+    import numpy as np
+
+    name, equals, file = text.partition("=")
+    if not equals or not name or not file:
+        raise InputError(f"{text!r} is not NAME=FILE.npy: write for example --input image=image.npy")
+    try:
+        data = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}; give an .npy file") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{file} is not an .npy file of numbers: write it with numpy.save") from None
+    if not isinstance(data, np.ndarray):
+        raise InputError(f"{file} holds several arrays: give one .npy per input")
+    return name, data
+
+
+def check_file(file: str | None) -> None:
+    """A place that cannot be written to is said before the work, not after it."""
+    if file is None:
+        return
+    existed = os.path.lexists(file)
+    try:
+        Path(file).open("ab").close()
+        if not existed:
+            Path(file).unlink()
+    except OSError as error:
+        raise WorkbenchError(f"cannot write {file}: {error.strerror}; choose another place") from None
+
+
+def check_folder(folder: str | None) -> None:
+    """The same for a folder, which is made."""
+    if folder is None:
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkbenchError(
+            f"cannot write to {folder}: {error.strerror}; choose a folder you can write to"
+        ) from None

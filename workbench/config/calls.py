@@ -68,8 +68,15 @@ def native_calls(
             *([_native(config.precision)] if low else []),
         )
     if config.trt:
-        # Paddle's own defaults for workspace (bytes), batch and smallest subgraph, given to reach the fourth.
-        ask("enable_tensorrt_engine", 1 << 30, 1, 3, _native(config.precision))
+        ask(
+            "enable_tensorrt_engine",
+            config.trt_workspace_size,
+            config.trt_max_batch_size,
+            config.trt_min_subgraph_size,
+            _native(config.precision),
+            config.trt_use_static,
+            config.trt_use_calib_mode,
+        )
     if config.onednn is not None:
         ask("enable_mkldnn" if config.onednn else "disable_mkldnn")
     ask("set_cpu_math_library_num_threads", config.threads)

@@ -36,6 +36,11 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         enabled_passes: passes to add, by the name Paddle registers them under.
         memory_optim: reuse of memory between tensors that do not live at the same time.
         trt: TensorRT subgraphs (needs a GPU runtime built with it).
+        trt_workspace_size: memory TensorRT may use while it builds and runs an engine, in bytes.
+        trt_max_batch_size: largest batch of an engine; for models with dynamic shapes it means nothing.
+        trt_min_subgraph_size: subgraphs of fewer ops than this stay with Paddle.
+        trt_use_static: keep the built engine on disk and load it the next time.
+        trt_use_calib_mode: calibrate for int8 while running, where the precision is int8.
         runtime: name of the interpreter with Paddle in it that runs this.
 
     Raises:
@@ -53,6 +58,12 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     enabled_passes: tuple[str, ...] = ()
     memory_optim: bool = False
     trt: bool = False
+    # Paddle's own defaults.
+    trt_workspace_size: int = 1 << 30
+    trt_max_batch_size: int = 1
+    trt_min_subgraph_size: int = 3
+    trt_use_static: bool = False
+    trt_use_calib_mode: bool = True
     runtime: str = "default"
 
     def __post_init__(self) -> None:
@@ -62,7 +73,10 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         self._whole("threads", self.threads, 1, MAX_THREADS)
         self._whole("device_id", self.device_id, 0, 1023)
         self._whole("gpu_memory_mb", self.gpu_memory_mb, 1, 1 << 20)
-        for name in ("ir_optim", "memory_optim", "trt"):
+        self._whole("trt_workspace_size", self.trt_workspace_size, 1, 1 << 50)
+        self._whole("trt_max_batch_size", self.trt_max_batch_size, 1, 1 << 20)
+        self._whole("trt_min_subgraph_size", self.trt_min_subgraph_size, 1, 1 << 20)
+        for name in ("ir_optim", "memory_optim", "trt", "trt_use_static", "trt_use_calib_mode"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give True or False")
         if self.onednn is not None and not isinstance(self.onednn, bool):
@@ -221,6 +235,11 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "ir_optim": _read_switch,
     "memory_optim": _read_switch,
     "trt": _read_switch,
+    "trt_workspace_size": _read_number,
+    "trt_max_batch_size": _read_number,
+    "trt_min_subgraph_size": _read_number,
+    "trt_use_static": _read_switch,
+    "trt_use_calib_mode": _read_switch,
     "runtime": _read_text,
 }
 
@@ -244,5 +263,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "enabled_passes": _pass_words("+ "),
     "memory_optim": lambda value: "memory optim",
     "trt": lambda value: "TensorRT",
+    "trt_workspace_size": lambda value: f"TensorRT workspace {value / (1 << 20):g} MB",
+    "trt_max_batch_size": lambda value: f"TensorRT batch {value}",
+    "trt_min_subgraph_size": lambda value: f"TensorRT from {value} ops",
+    "trt_use_static": lambda value: "TensorRT engine kept",
+    "trt_use_calib_mode": lambda value: "no TensorRT calibration",
     "runtime": str,
 }

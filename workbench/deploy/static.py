@@ -1,0 +1,81 @@
+"""Paddle's training side as static graphs, in the caller's process: which mode and which IR it is in.
+
+Nothing here imports Paddle before it is called. Paddle keeps both settings in global state: dynamic or static
+mode, and PIR or Program IR. `paddle_static` sets them for a while and puts them back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from workbench.errors import RuntimeMissingError
+
+IR = Literal["pir", "program"]
+
+_FLAG = "FLAGS_enable_pir_api"
+
+
+def import_paddle() -> Any:
+    """Paddle, imported into this process.
+
+    Raises:
+        RuntimeMissingError: if this environment has none.
+    """
+    if importlib.util.find_spec("paddle") is None:
+        raise RuntimeMissingError(
+            "the training side runs in this process, and this environment has no Paddle: "
+            'pip install "paddle-workbench[cpu]"'
+        )
+    # Without it Paddle greets everybody with a log line about its executor.
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    return importlib.import_module("paddle")
+
+
+def switch_ir(paddle: Any, ir: IR) -> IR:
+    """Make static graphs of this kind from now on; returns what it was before.
+
+    Paddle 2.x has Program IR only.
+    """
+    if not has_pir(paddle):
+        return "program"
+    before: IR = "pir" if paddle.get_flags(_FLAG)[_FLAG] else "program"
+    if before != ir:
+        utils = importlib.import_module("paddle.pir_utils")
+        paddle.set_flags({_FLAG: ir == "pir"})
+        # Beside the flag, Paddle swaps the functions of its Python modules.
+        (utils._switch_to_pir_ if ir == "pir" else utils._switch_to_old_ir_)()
+    return before
+
+
+def has_pir(paddle: Any) -> bool:
+    """Whether this release can write PIR."""
+    return int(paddle.__version__.split(".")[0] or 3) >= 3
+
+
+@contextlib.contextmanager
+def paddle_static(ir: IR) -> Iterator[Any]:
+    """Paddle in static mode with this IR, for as long as the block lasts; gives the ``paddle`` module."""
+    with paddle_ir(ir) as paddle:
+        dynamic = paddle.in_dynamic_mode()
+        paddle.enable_static()
+        try:
+            yield paddle
+        finally:
+            if dynamic:
+                paddle.disable_static()
+
+
+@contextlib.contextmanager
+def paddle_ir(ir: IR) -> Iterator[Any]:
+    """Paddle with this IR, in whichever mode it is, for as long as the block lasts."""
+    paddle = import_paddle()
+    before = switch_ir(paddle, ir)
+    try:
+        yield paddle
+    finally:
+        switch_ir(paddle, before)
