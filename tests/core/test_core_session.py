@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +195,22 @@ def test_what_was_given_is_said(digits: Path) -> None:
         said = " ".join(session.notices)
         assert "runs on the CPU" in said
         assert f"Paddle runs {len(session.given['passes'])} passes all the same" in said
+
+
+def test_a_shell_that_silences_paddle_hides_no_match(sample_folder: Callable[..., Path]) -> None:
+    code = (
+        "import sys, workbench as wb; "
+        "print(sum(run.matches is not None for run in wb.Session(sys.argv[1]).load().passes))"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(sample_folder("digits", "pir"))],
+            env={**os.environ, "GLOG_minloglevel": level},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for level in ("0", "3")
+    ]
+    assert int(said[0]) > 0
+    assert said[0] == said[1]

@@ -47,6 +47,8 @@ class WarmProcess:
             self._process = subprocess.Popen(
                 [python, "-c", _BOOT, str(Path(__file__).parent), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                # Which passes ran is read from the log, so a quieter shell must not silence it.
+                env={**os.environ, "GLOG_minloglevel": "0", "GLOG_logtostderr": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -31,9 +31,15 @@ def import_paddle() -> Any:
             "the training side runs in this process, and this environment has no Paddle: "
             'pip install "paddle-workbench[cpu]"'
         )
-    # Without it Paddle greets everybody with a log line about its executor.
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    return importlib.import_module("paddle")
+    # Read once, on import: Paddle would greet everybody with log lines about its executor.
+    quiet = "GLOG_minloglevel" not in os.environ
+    if quiet:
+        os.environ["GLOG_minloglevel"] = "2"
+    try:
+        return importlib.import_module("paddle")
+    finally:
+        if quiet:
+            del os.environ["GLOG_minloglevel"]
 
 
 def switch_ir(paddle: Any, ir: IR) -> IR:
