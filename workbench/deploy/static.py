@@ -18,6 +18,7 @@ from workbench.errors import RuntimeMissingError
 IR = Literal["pir", "program"]
 
 _FLAG = "FLAGS_enable_pir_api"
+_LOG_LEVEL = "GLOG_minloglevel"
 
 
 def import_paddle() -> Any:
@@ -32,14 +33,14 @@ def import_paddle() -> Any:
             'pip install "paddle-workbench[cpu]"'
         )
     # Read once, on import: Paddle would greet everybody with log lines about its executor.
-    quiet = "GLOG_minloglevel" not in os.environ
+    quiet = _LOG_LEVEL not in os.environ
     if quiet:
-        os.environ["GLOG_minloglevel"] = "2"
+        os.environ[_LOG_LEVEL] = "2"
     try:
         return importlib.import_module("paddle")
     finally:
         if quiet:
-            del os.environ["GLOG_minloglevel"]
+            del os.environ[_LOG_LEVEL]
 
 
 def switch_ir(paddle: Any, ir: IR) -> IR:
