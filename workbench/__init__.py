@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench._version import __version__
 
 if TYPE_CHECKING:
+    from workbench import deploy
     from workbench.bench import Benchmark, benchmark
     from workbench.config import InferenceConfig
     from workbench.core import Session
@@ -43,6 +44,7 @@ __all__ = [
     "WorkbenchError",
     "__version__",
     "benchmark",
+    "deploy",
     "from_bytes",
     "load",
     "open",
@@ -54,6 +56,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "deploy":
+        return importlib.import_module("workbench.deploy")
     if name not in _ROOMS:
         raise AttributeError(f"module 'workbench' has no attribute {name!r}")
     found = getattr(importlib.import_module(f"workbench.{_ROOMS[name]}"), name)

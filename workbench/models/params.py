@@ -159,15 +159,16 @@ def dump(
     return b"".join(encode(arrays[name], meaning.get(name)) for name in sorted(arrays))
 
 
-def split(params_file: Path, expected: Sequence[TensorInfo], directory: Path) -> list[Path]:
-    """Write one file per parameter, named after it, from a combined file.
+def split(source: Source, expected: Sequence[TensorInfo], directory: Path) -> list[Path]:
+    """Write one file per parameter, named after it, from a combined file or its content.
 
     Returns:
         The files, in the order of ``expected``.
     """
-    stored = check(params_file, expected)
+    stored = check(source, expected)
     written = []
-    with params_file.open("rb") as stream:
+    with ExitStack() as stack:
+        stream, _ = _open(stack, source, str(source) if isinstance(source, Path) else "the parameter data")
         for info, tensor in zip(expected, stored, strict=True):
             target = parameter_path(directory, info.name)
             target.parent.mkdir(parents=True, exist_ok=True)

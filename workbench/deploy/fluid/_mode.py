@@ -1,0 +1,33 @@
+"""Static mode with Program IR, which is all that 1.x knew: entered at the first use, left by `uninstall`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.deploy.static import IR, import_paddle, switch_ir
+
+_before: tuple[bool, IR] | None = None
+
+
+def paddle_1x() -> Any:
+    """The ``paddle`` module, in the mode of 1.x."""
+    global _before
+    paddle = import_paddle()
+    if _before is None:
+        dynamic = bool(paddle.in_dynamic_mode())
+        _before = dynamic, switch_ir(paddle, "program")
+        paddle.enable_static()
+    return paddle
+
+
+def leave() -> None:
+    """Back to the mode and the IR that were there before."""
+    global _before
+    if _before is None:
+        return
+    paddle = import_paddle()
+    dynamic, ir = _before
+    switch_ir(paddle, ir)
+    if dynamic:
+        paddle.disable_static()
+    _before = None
