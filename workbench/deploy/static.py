@@ -10,6 +10,8 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -27,20 +29,28 @@ def import_paddle() -> Any:
     Raises:
         RuntimeMissingError: if this environment has none.
     """
-    if importlib.util.find_spec("paddle") is None:
+    if not has_paddle():
         raise RuntimeMissingError(
             "the training side runs in this process, and this environment has no Paddle: "
             'pip install "paddle-workbench[cpu]"'
         )
-    # Read once, on import: Paddle would greet everybody with log lines about its executor.
+    # Read once, on import: Paddle would greet everybody with log lines about its executor, and with a warning
+    # about a tool for compiling extensions.
     quiet = _LOG_LEVEL not in os.environ
     if quiet:
         os.environ[_LOG_LEVEL] = "2"
     try:
-        return importlib.import_module("paddle")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No ccache found")
+            return importlib.import_module("paddle")
     finally:
         if quiet:
             del os.environ[_LOG_LEVEL]
+
+
+def has_paddle() -> bool:
+    """Whether this environment has a Paddle to import."""
+    return "paddle" in sys.modules or importlib.util.find_spec("paddle") is not None
 
 
 def switch_ir(paddle: Any, ir: IR) -> IR:
@@ -86,3 +96,17 @@ def paddle_ir(ir: IR) -> Iterator[Any]:
         yield paddle
     finally:
         switch_ir(paddle, before)
+
+
+@contextlib.contextmanager
+def paddle_dynamic(ir: IR = "pir") -> Iterator[Any]:
+    """Paddle in dynamic mode, with this IR for what becomes static in it, for as long as the block lasts."""
+    with paddle_ir(ir) as paddle:
+        dynamic = paddle.in_dynamic_mode()
+        if not dynamic:
+            paddle.disable_static()
+        try:
+            yield paddle
+        finally:
+            if not dynamic:
+                paddle.enable_static()

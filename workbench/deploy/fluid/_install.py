@@ -12,6 +12,7 @@ from types import ModuleType, TracebackType
 from workbench.deploy.fluid import _mode
 from workbench.deploy.inference import Config
 from workbench.deploy.notices import forget
+from workbench.deploy.static import has_paddle, import_paddle
 
 _HERE = __name__.rpartition(".")[0]
 _ROOTS = ("paddle.fluid", "fluid")
@@ -77,6 +78,9 @@ def install(*, strict: bool = False, runtime: str = "default") -> Installed:
     Config.default_strict, Config.default_runtime = strict, runtime
     if mine:
         forget()
+        if has_paddle():
+            # ``import paddle.fluid`` would import it in any case, and less quietly.
+            import_paddle()
         _replaced.update({name: sys.modules.pop(name) for name in list(sys.modules) if _is_1x(name)})
         sys.meta_path.insert(0, _finder)
         importlib.invalidate_caches()
