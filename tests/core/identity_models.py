@@ -24,6 +24,16 @@ def save(name, dtype, shape):
         paddle.static.save_inference_model(str(directory / name), [x], [y], executor, program=program)
 
 
+def save_sum():
+    """Its output is a scalar."""
+    program, startup = paddle.static.Program(), paddle.static.Program()
+    with paddle.static.program_guard(program, startup):
+        x = paddle.static.data("x", [-1], "float32")
+        paddle.static.save_inference_model(
+            str(directory / "sum"), [x], [paddle.sum(x)], executor, program=program
+        )
+
+
 def save_upscale():
     """Conv, relu, interpolate by a factor: 3.3.1 with oneDNN refuses it."""
     paddle.disable_static()
@@ -39,4 +49,5 @@ def save_upscale():
 for dtype in ("float32", "float64", "int32", "int64", "bool"):
     save(dtype, dtype, [-1, -1])
 save("vector", "float32", [-1])
+save_sum()
 save_upscale()

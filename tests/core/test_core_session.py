@@ -36,6 +36,13 @@ def test_every_dtype_and_size_comes_back_as_it_went(identities: Path, dtype: str
         round_trip()
 
 
+def test_a_scalar_output_is_a_scalar(identities: Path) -> None:
+    with wb.Session(identities / "sum.json") as session:
+        (total,) = session.run({"x": np.arange(4, dtype="float32")}).values()
+    assert total.shape == ()
+    assert total == 6
+
+
 def test_outputs_stay_what_they_were_after_later_runs_and_after_the_end(identities: Path) -> None:
     session = wb.Session(identities / "vector.json")
     kept = [
@@ -106,12 +113,15 @@ def test_sessions_share_one_warm_process(digits: Path) -> None:
         assert {one, two} <= set(sessions())
 
 
-def test_paddle_is_never_imported_here(digits: Path, picture: dict[str, np.ndarray]) -> None:
-    import sys
-
-    with wb.Session(digits) as session:
-        session.run(picture)
-    assert "paddle" not in sys.modules
+def test_paddle_is_never_imported_where_the_session_is(digits: Path) -> None:
+    code = """
+import sys
+import workbench as wb
+with wb.Session(sys.argv[1]) as session:
+    session.run(wb.sample_inputs(sys.argv[1]))
+assert "paddle" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(digits)], check=True)
 
 
 def test_a_session_nobody_holds_any_more_ends_its_worker(digits: Path) -> None:

@@ -41,8 +41,14 @@ def about() -> dict[str, Any]:
         "commit": paddle.version.commit,
         "numpy": np.__version__,
         "gpu_build": bool(paddle.device.is_compiled_with_cuda()),
+        "cuda": _built_with(paddle.version.cuda()),
+        "cudnn": _built_with(paddle.version.cudnn()),
         "bf16_cpu": any(flag in flags.split() for flag in ("avx512_bf16", "amx_bf16")),
     }
+
+
+def _built_with(version: str) -> str | None:
+    return None if version == "False" else version  # as a CPU build says it
 
 
 def _flush() -> None:
@@ -112,7 +118,10 @@ class Server:
             handle.copy_from_cpu(data)
 
     def _give_outputs(self, timing: dict[str, Any]) -> Reply:
-        arrays = {name: np.ascontiguousarray(handle.copy_to_cpu()) for name, handle in self.outputs.items()}
+        # ascontiguousarray would make an array of one number of a scalar.
+        arrays = {
+            name: np.asarray(handle.copy_to_cpu(), order="C") for name, handle in self.outputs.items()
+        }
         tensors = [wire.describe(name, data) for name, data in arrays.items()]
         size = wire.layout(tensors)
         reply: dict[str, Any] = {"tensors": tensors, **timing}
