@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from workbench.config import InferenceConfig
 from workbench.core import Session, warm
+from workbench.deploy.fallback import has_gpu_build, without_tensorrt
 from workbench.deploy.notices import say_once
 from workbench.errors import ConfigError, InputError, ModelError
 from workbench.models import Model, from_bytes, load
@@ -165,7 +166,7 @@ class Config:
 
     def use_gpu(self) -> bool:
         """Whether a GPU was asked for and this runtime's Paddle can use one."""
-        return self._asked.device == "gpu" and _gpu_build(self._asked)
+        return self._asked.device == "gpu" and has_gpu_build(self._asked)
 
     def gpu_device_id(self) -> int:
         """Which GPU."""
@@ -227,7 +228,7 @@ class Config:
 
     def tensorrt_engine_enabled(self) -> bool:
         """Whether TensorRT was asked for and this runtime's Paddle can have it."""
-        return self._asked.trt and _gpu_build(self._asked)
+        return self._asked.trt and has_gpu_build(self._asked)
 
     # Optimization
 
@@ -361,7 +362,10 @@ class Predictor:
         self.dots: tuple[Path, ...] = ()
         self._inputs: dict[str, Array] = {}
         self._outputs: dict[str, Array] | None = None
-        model, asked = config.load_model(), _without_trt(config)
+        model, asked = config.load_model(), config.inference_config
+        said: tuple[str, ...] = ()
+        if not config.strict:
+            asked, said = without_tensorrt(asked)
         self.session = self._traced(model, asked) if config._ir_debug else Session(model, asked)
         try:
             loaded = self.session.load()
@@ -370,7 +374,7 @@ class Predictor:
         except BaseException:
             self.session.close()
             raise
-        for notice in loaded.notices:
+        for notice in (*said, *loaded.notices):
             say_once(notice, stacklevel=4)
         self.log = loaded.log
         if not config._quiet:
@@ -451,19 +455,3 @@ def _precision(given: object) -> str:
             f"precision is {given!r}: give one of AnalysisConfig.Precision, such as Precision.Float32"
         )
     return given.value
-
-
-def _gpu_build(config: InferenceConfig) -> bool:
-    return bool(warm(config.runtime).about["gpu_build"])
-
-
-def _without_trt(config: Config) -> InferenceConfig:
-    """What to ask for: without TensorRT where this Paddle cannot have it and the script need not stop."""
-    asked = config.inference_config
-    if config.strict or not asked.trt or _gpu_build(asked):
-        return asked
-    say_once(
-        "TensorRT was asked for, but this runtime's Paddle is a CPU build: it runs without TensorRT",
-        stacklevel=5,
-    )
-    return asked.replace(trt=False, precision="fp32")

@@ -177,7 +177,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Differ
     Raises:
         InputError: where a name or a shape is not in both.
     """
-    left, right = dict(_flat(first)), dict(_flat(second))
+    left, right = dict(flat(first)), dict(flat(second))
     for name in [*left, *right]:
         if name not in left or name not in right:
             which = "first" if name in left else "second"
@@ -185,11 +185,12 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Differ
     return tuple(_difference(name, left[name], right[name]) for name in left)
 
 
-def _flat(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Array]]:
+def flat(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Array]]:
+    """The arrays of a result by name, those of a nested dict with a slash between the parts."""
     found: list[tuple[str, Array]] = []
     for name, value in data.items():
         if isinstance(value, Mapping):
-            found += _flat(value, f"{prefix}{name}/")
+            found += flat(value, f"{prefix}{name}/")
         else:
             found.append((prefix + name, np.asarray(value)))
     return found

@@ -53,6 +53,9 @@ class Installed:
     def __init__(self, *, mine: bool) -> None:
         self._mine = mine
 
+    def __repr__(self) -> str:
+        return "<the 1.x API is installed; uninstall() takes it back>"
+
     def __enter__(self) -> Installed:
         return self
 
