@@ -20,9 +20,9 @@ $(READY): pyproject.toml
 lab: setup
 	$(BIN)/workbench lab
 
-# Browser and graphviz: installed where that is possible, else the command to type is printed.
+# Browser, graphviz, C++ and R: installed where that is possible, else the command to type is printed.
 system:
-	@sh tests/system.sh chromium graphviz
+	@sh tests/system.sh chromium graphviz g++ r-cran-reticulate
 
 check: setup
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ extensions: setup system
 	    || { echo "error: the bundles differ from extensions/src: commit what npm run build wrote"; exit 1; }
 
 test: check extensions
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup
 	$(BIN)/python -m tests.performance

@@ -17,7 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where samples are made: nobody's own cache, unless WORKBENCH_CACHE_DIR says so."""
     before = os.environ.get("WORKBENCH_CACHE_DIR")
-    folder = Path(before) if before else tmp_path_factory.mktemp("cache")
+    # One for all processes of a run: each of them has a folder of its own below that of the run.
+    base = tmp_path_factory.getbasetemp()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = Path(before) if before else run / "cache"
     os.environ["WORKBENCH_CACHE_DIR"] = str(folder)
     yield folder
     if before is None:

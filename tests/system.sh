@@ -8,6 +8,9 @@ for package in "$@"; do
         chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
             || command -v google-chrome >/dev/null || missing="$missing chromium fonts-dejavu-core" ;;
         graphviz) command -v dot >/dev/null || missing="$missing graphviz" ;;
+        g++) { command -v gcc && command -v g++; } >/dev/null || missing="$missing g++" ;;
+        r-cran-reticulate) Rscript -e 'library(reticulate)' >/dev/null 2>&1 \
+            || missing="$missing r-base-core r-cran-reticulate" ;;
         *) dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package" ;;
     esac
 done

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from workbench._lazy import lazily
 from workbench._version import __version__
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open  # noqa: A004
 
-# Each name is loaded when first used, so that importing the package costs next to nothing.
 _ROOMS = {
     "Benchmark": "bench",
     "InferenceConfig": "config",
@@ -26,6 +25,7 @@ _ROOMS = {
     "Session": "core",
     "WorkbenchError": "errors",
     "benchmark": "bench",
+    "deploy": "deploy",
     "from_bytes": "models",
     "load": "models",
     "open": "ui",
@@ -55,14 +55,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "deploy":
-        return importlib.import_module("workbench.deploy")
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"workbench.{_ROOMS[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

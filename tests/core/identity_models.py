@@ -34,6 +34,19 @@ def save_sum():
         )
 
 
+def save_program():
+    """Program IR without parameters: one file."""
+    paddle.set_flags({"FLAGS_enable_pir_api": False})
+    paddle.pir_utils._switch_to_old_ir_()
+    paddle.enable_static()
+    program = paddle.static.Program()
+    with paddle.static.program_guard(program):
+        x = paddle.static.data("x", [-1], "float32")
+        y = paddle.nn.functional.relu(x)
+    data = paddle.static.serialize_program([x], [y], program=program)
+    (directory / "alone.pdmodel").write_bytes(data)
+
+
 def save_upscale():
     """Conv, relu, interpolate by a factor: 3.3.1 with oneDNN refuses it."""
     paddle.disable_static()
@@ -51,3 +64,4 @@ for dtype in ("float32", "float64", "int32", "int64", "bool"):
 save("vector", "float32", [-1])
 save_sum()
 save_upscale()
+save_program()

@@ -43,6 +43,12 @@ def test_a_scalar_output_is_a_scalar(identities: Path) -> None:
     assert total == 6
 
 
+def test_a_program_without_parameters_is_one_file(identities: Path) -> None:
+    with wb.Session(identities / "alone.pdmodel") as session:
+        (found,) = session.run({"x": np.array([-1, 2], "float32")}).values()
+    assert found.tolist() == [0, 2]
+
+
 def test_outputs_stay_what_they_were_after_later_runs_and_after_the_end(identities: Path) -> None:
     session = wb.Session(identities / "vector.json")
     kept = [

@@ -17,9 +17,17 @@ import scipy.special
 from PIL import Image
 
 import workbench as wb
-from workbench.deploy.classifier import ImageClassifier, read_labels
-from workbench.deploy.images import CenterCrop, Compose, Normalize, Resize, ToCHW, find_images, read_image
 from workbench.deploy.pipeline import InferenceEngine
+from workbench.deploy.pipeline.classifier import ImageClassifier, read_labels
+from workbench.deploy.pipeline.images import (
+    CenterCrop,
+    Compose,
+    Normalize,
+    Resize,
+    ToCHW,
+    find_images,
+    read_image,
+)
 from workbench.errors import ConfigError, InputError, ModelError, WorkbenchError
 
 Folder = Callable[..., Path]

@@ -95,7 +95,7 @@ DOCUMENTS_LOG = """
 """
 ON_THE_WORKBENCH = f"""
 import json, sys, types
-from workbench.deploy.classifier import ImageClassifier
+from workbench.deploy.pipeline.classifier import ImageClassifier
 
 assert not {{"paddle", "PIL"}} & set(sys.modules)
 args = types.SimpleNamespace(benchmark=True, batch_size=1, use_gpu=False, img_path=sys.argv[2])

@@ -20,7 +20,7 @@ from workbench.cli.options import (
 from workbench.config import InferenceConfig
 
 if TYPE_CHECKING:
-    from workbench.deploy.classifier import Prediction
+    from workbench.deploy.pipeline.classifier import Prediction
     from workbench.models import Model
 
 
@@ -158,7 +158,7 @@ def infer(
     Every picture is resized, cropped in the middle, normalized and run. Options are understood with
     underscores too, and switches as --use-gpu, --use-gpu True and --use_gpu=1.
     """
-    from workbench.deploy.classifier import ImageClassifier
+    from workbench.deploy.pipeline.classifier import ImageClassifier
     from workbench.deploy.runlog import AutoLogger
 
     if not benchmark and (warmup or log_file):

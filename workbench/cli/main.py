@@ -12,6 +12,10 @@ import click
 
 from workbench._version import __version__
 from workbench.cli import output
+from workbench.cli.check import check
+from workbench.cli.codegen import codegen
+from workbench.cli.export import export
+from workbench.cli.infer import infer
 from workbench.cli.options import (
     as_json,
     check_file,
@@ -352,6 +356,12 @@ def _change(stage: dict[str, Any]) -> str:
 
 def _interval(interval: Sequence[float] | None) -> str:
     return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+app.add_command(infer)
+app.add_command(codegen)
+app.add_command(export)
+app.add_command(check)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -326,10 +326,12 @@ class Session:
         if model.model_dir is not None:
             return ModelFiles(model.ir, str(model.model_dir.absolute()))
         if model.model_file is not None:
-            # Config takes a single argument for a folder, so a model without parameters names a file that is
-            # not there, which Paddle minds no more than a missing one.
-            params = model.params_file or model.model_file.with_suffix(".pdiparams")
-            return ModelFiles(model.ir, str(model.model_file.absolute()), str(params.absolute()))
+            # Config takes a single argument for a folder, so a model without parameters names a file all the
+            # same: for PIR one that is not there, which Paddle does not mind, for Program IR none.
+            params = str(model.params_file.absolute()) if model.params_file else ""
+            if not params and model.ir == "pir":
+                params = str(model.model_file.absolute().with_suffix(".pdiparams"))
+            return ModelFiles(model.ir, str(model.model_file.absolute()), params)
         stem = (folder or Path()) / "model"
         suffix = ".json" if model.ir == "pir" else ".pdmodel"
         return ModelFiles(model.ir, f"{stem}{suffix}", f"{stem}.pdiparams")

@@ -16,18 +16,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from workbench.deploy.pickles import ArraysOnly
 from workbench.errors import InputError, WorkbenchError
 
 Array = npt.NDArray[Any]
 
 METHODS = ("mean", "max", "min")
-
-# What numpy names when it pickles an array; the module moved in numpy 2.
-_ALLOWED = {
-    (module, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name in ("_reconstruct", "scalar")
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
 
 
 class ReprodLogger:
@@ -150,7 +144,7 @@ def _read(file: Path, stream: BinaryIO) -> dict[str, Any]:
         shape, _, dtype = header(stream)
         if dtype != np.dtype(object) or shape != ():
             raise InputError(f"{file} holds a plain array and no names: {advice}")
-        found = _Arrays(stream).load()
+        found = ArraysOnly(stream).load()
     except InputError:
         raise
     except pickle.UnpicklingError as error:
@@ -162,13 +156,6 @@ def _read(file: Path, stream: BinaryIO) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
         raise InputError(f"{file} holds no arrays by name: {advice}")
     return data
-
-
-class _Arrays(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name}")
-        return super().find_class(module, name)
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Difference, ...]:

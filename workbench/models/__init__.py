@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from workbench._lazy import lazily
 from workbench.models.find import LAYOUTS, Layout
 from workbench.models.model import Model, from_bytes, load, read_params
 from workbench.models.tensors import TensorInfo
@@ -35,12 +36,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The samples need modules that loading a model does not.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from workbench.models import samples
+# The samples need modules that loading a model does not.
+_SAMPLES = ("names", "reference_outputs", "sample", "sample_inputs", "sample_labels", "write_sample")
 
-    value = getattr(samples, name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, dict.fromkeys(_SAMPLES, "samples"))

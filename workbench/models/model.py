@@ -73,7 +73,8 @@ class Model:
             named = {
                 value.name: _info(value.name, value.dtype, value.shape)
                 for value in self._graph.parameters
-                if value.name
+                # A layer's state that is not trained, such as an LSTM's for dropout, is saved in no file.
+                if value.name and "__non_persistable" not in value.name
             }
             return tuple(named[name] for name in sorted(named))
         from workbench.ir.program import parameter_names

@@ -119,9 +119,7 @@ class Server:
 
     def _give_outputs(self, timing: dict[str, Any]) -> Reply:
         # ascontiguousarray would make an array of one number of a scalar.
-        arrays = {
-            name: np.asarray(handle.copy_to_cpu(), order="C") for name, handle in self.outputs.items()
-        }
+        arrays = {name: np.asarray(handle.copy_to_cpu(), order="C") for name, handle in self.outputs.items()}
         tensors = [wire.describe(name, data) for name, data in arrays.items()]
         size = wire.layout(tensors)
         reply: dict[str, Any] = {"tensors": tensors, **timing}

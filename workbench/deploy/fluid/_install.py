@@ -12,7 +12,7 @@ from types import ModuleType, TracebackType
 from workbench.deploy.fluid import _mode
 from workbench.deploy.inference import Config
 from workbench.deploy.notices import forget
-from workbench.deploy.static import has_paddle, import_paddle
+from workbench.deploy.training.static import has_paddle, import_paddle
 
 _HERE = __name__.rpartition(".")[0]
 _ROOTS = ("paddle.fluid", "fluid")

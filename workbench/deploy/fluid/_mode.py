@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.deploy.static import IR, import_paddle, switch_ir
+from workbench.deploy.training.common import training_side
+from workbench.deploy.training.static import IR, current_ir, import_paddle, switch_ir
 
 _before: tuple[bool, IR] | None = None
 
@@ -13,10 +14,12 @@ def paddle_1x() -> Any:
     """The ``paddle`` module, in the mode of 1.x."""
     global _before
     paddle = import_paddle()
-    if _before is None:
-        dynamic = bool(paddle.in_dynamic_mode())
-        _before = dynamic, switch_ir(paddle, "program")
-        paddle.enable_static()
+    with training_side:
+        if paddle.in_dynamic_mode() or current_ir(paddle) != "program":
+            if _before is None:
+                _before = bool(paddle.in_dynamic_mode()), current_ir(paddle)
+            switch_ir(paddle, "program")
+            paddle.enable_static()
     return paddle
 
 
@@ -27,7 +30,8 @@ def leave() -> None:
         return
     paddle = import_paddle()
     dynamic, ir = _before
-    switch_ir(paddle, ir)
-    if dynamic:
-        paddle.disable_static()
+    with training_side:
+        switch_ir(paddle, ir)
+        if dynamic:
+            paddle.disable_static()
     _before = None

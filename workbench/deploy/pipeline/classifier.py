@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.config import InferenceConfig
-from workbench.deploy.images import (
+from workbench.deploy.pipeline.engine import Array, InferenceEngine, Tensors, check_count, sides
+from workbench.deploy.pipeline.images import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     CenterCrop,
@@ -25,7 +26,6 @@ from workbench.deploy.images import (
     load_readers,
     read_image,
 )
-from workbench.deploy.pipeline import Array, InferenceEngine, Tensors, check_count, sides
 from workbench.errors import ConfigError, InputError, ModelError
 from workbench.models import Model, TensorInfo, load
 

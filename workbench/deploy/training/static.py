@@ -58,15 +58,18 @@ def switch_ir(paddle: Any, ir: IR) -> IR:
 
     Paddle 2.x has Program IR only.
     """
-    if not has_pir(paddle):
-        return "program"
-    before: IR = "pir" if paddle.get_flags(_FLAG)[_FLAG] else "program"
-    if before != ir:
+    before = current_ir(paddle)
+    if has_pir(paddle) and before != ir:
         utils = importlib.import_module("paddle.pir_utils")
         paddle.set_flags({_FLAG: ir == "pir"})
         # Beside the flag, Paddle swaps the functions of its Python modules.
         (utils._switch_to_pir_ if ir == "pir" else utils._switch_to_old_ir_)()
     return before
+
+
+def current_ir(paddle: Any) -> IR:
+    """The kind of static graphs that are made now."""
+    return "pir" if has_pir(paddle) and paddle.get_flags(_FLAG)[_FLAG] else "program"
 
 
 def has_pir(paddle: Any) -> bool:

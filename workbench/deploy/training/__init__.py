@@ -1,0 +1,1 @@
+"""Paddle's training side, in this process: its engines behind one interface, and export from it."""
