@@ -13,7 +13,6 @@ class Language:
     """One language.
 
     Attributes:
-        title: its name.
         file_name: what a program in it is called by default.
         template: the Jinja2 template of the program.
         comment: what begins a comment.
@@ -24,7 +23,6 @@ class Language:
         checked: how far its programs have been checked.
     """
 
-    title: str
     file_name: str
     template: str
     comment: str
@@ -42,7 +40,6 @@ _NUMPY_DTYPES = {
 
 LANGUAGES: Mapping[str, Language] = {
     "python": Language(
-        title="Python",
         file_name="deploy.py",
         template="python.py.j2",
         comment="#",
@@ -52,7 +49,6 @@ LANGUAGES: Mapping[str, Language] = {
         checked="run with Paddle 3.3.1 and numpy alone: the same output as a session, bit for bit",
     ),
     "cpp": Language(
-        title="C++",
         file_name="deploy.cc",
         template="cpp.cc.j2",
         comment="//",
@@ -73,7 +69,6 @@ LANGUAGES: Mapping[str, Language] = {
         "compiled only",
     ),
     "c": Language(
-        title="C",
         file_name="deploy.c",
         template="c.c.j2",
         comment="//",
@@ -89,7 +84,6 @@ LANGUAGES: Mapping[str, Language] = {
         "for its C library: the same output bit for bit; not linked with Paddle's own C library",
     ),
     "go": Language(
-        title="Go",
         file_name="deploy.go",
         template="go.go.j2",
         comment="//",
@@ -106,7 +100,6 @@ LANGUAGES: Mapping[str, Language] = {
         "through it: the same output bit for bit; not built with Paddle's own package",
     ),
     "r": Language(
-        title="R",
         file_name="deploy.R",
         template="r.R.j2",
         comment="#",

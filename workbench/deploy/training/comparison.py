@@ -172,8 +172,8 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _first_values(array: Array) -> str:
     flat = array.reshape(-1)
-    shown = " ".join(f"{value:.6g}" if array.dtype.kind in "fc" else str(value) for value in flat[:4])
-    return shown + (" …" if flat.size > 4 else "")
+    shown = " ".join(f"{value:.6g}" if array.dtype.kind in "fc" else str(value) for value in flat[:3])
+    return shown + (" …" if flat.size > 3 else "")
 
 
 def _in_words(one: Difference) -> str:

@@ -1,0 +1,3 @@
+module github.com/paddlepaddle/paddle/paddle/fluid/inference/goapi
+
+go 1.17
