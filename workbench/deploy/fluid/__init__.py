@@ -15,6 +15,7 @@ from workbench.deploy.fluid._install import install, uninstall
 from workbench.deploy.fluid._mode import paddle_1x
 from workbench.deploy.fluid._places import cpu_place as CPUPlace  # noqa: N812
 from workbench.deploy.fluid._places import cuda_place as CUDAPlace  # noqa: N812
+from workbench.deploy.fluid._unknown import unknown
 from workbench.deploy.fluid.io import load
 
 # Paddle's own, found when first used, so that importing this package does not import Paddle.
@@ -51,10 +52,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _FROM_PADDLE:
-        raise AttributeError(
-            f"fluid.{name} is not one of the 1.x names kept here: see workbench.deploy.fluid.names, "
-            "and paddle.static for today's"
-        )
+        raise unknown(name)
     found: Any = paddle_1x()
     for part in _FROM_PADDLE[name].split("."):
         found = getattr(found, part)

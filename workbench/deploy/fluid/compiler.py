@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.deploy.fluid._mode import paddle_1x
+from workbench.deploy.fluid._unknown import unknown
 
 
 def __getattr__(name: str) -> Any:
     if name != "CompiledProgram":
-        raise AttributeError(f"fluid.compiler.{name} is not one of the 1.x names kept here")
+        raise unknown(f"compiler.{name}")
     return paddle_1x().static.CompiledProgram

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from workbench.deploy.fluid._unknown import unknown
 from workbench.deploy.inference import Config, PrecisionType, Predictor, Tensor, create_predictor
 
 AnalysisConfig = Config
@@ -20,3 +23,7 @@ __all__ = [
     "create_paddle_predictor",
     "create_predictor",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise unknown(f"core.{name}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.deploy.fluid._mode import paddle_1x
+from workbench.deploy.fluid._unknown import unknown
 from workbench.errors import ModelError, WorkbenchError
 from workbench.models import TensorInfo, from_bytes, params, read_params
 from workbench.models import load as load_model
@@ -192,3 +193,7 @@ def _info(paddle: Any, variable: Any) -> TensorInfo:
     dtype = paddle.base.data_feeder.convert_dtype(variable.dtype)
     # Paddle's numpy stand-in for bfloat16.
     return TensorInfo(variable.name, "bfloat16" if dtype == "uint16" else dtype, tuple(variable.shape))
+
+
+def __getattr__(name: str) -> Any:
+    raise unknown(f"io.{name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.deploy.fluid._mode import paddle_1x
+from workbench.deploy.fluid._unknown import unknown
 
 
 def fc(
@@ -38,3 +39,7 @@ def cross_entropy(input: Any, label: Any, soft_label: bool = False, ignore_index
 def mean(x: Any, name: str | None = None) -> Any:
     """The mean of all elements, of shape []; in 1.x it was [1]."""
     return paddle_1x().mean(x, name=name)
+
+
+def __getattr__(name: str) -> Any:
+    raise unknown(f"layers.{name}")
