@@ -215,7 +215,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "no such file": (("none.py:Net", *TO, *X), "none.py does not exist: give"),
     "no such module": (("nothing_at_all:Net", *TO, *X), "there is no module nothing_at_all: give"),
     "no such part of a module": (("json.nothing:Net", *TO, *X), "there is no module json.nothing: give"),
-    "no such name": (("net.py:Nett", *TO, *X), "net.py has no Nett: it has Net, Dice, broken, three"),
+    "no such name": (("net.py:Nett", *TO, *X), "net.py has no Nett: it has Net"),
     "not to be called": (("net.py:value", *TO, *X), "value is int: name a function"),
     "a function that raises": (
         ("net.py:broken", *TO, *X),

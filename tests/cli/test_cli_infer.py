@@ -142,7 +142,7 @@ def test_json_with_the_log(
     scores: np.ndarray[Any, Any],
     tmp_path: Path,
 ) -> None:
-    log = tmp_path / "new" / "log.txt"
+    log = tmp_path / "log.txt"
     words = ["-d", digits, "-i", pictures, *DIGIT, "--top-k", 2, "--json", "--use_gpu=1"]
     code, out, err = infer(*words)
     assert code == 0
@@ -179,7 +179,11 @@ def test_the_log_after_the_predictions(
     assert titles == ["Env", "Paddle", "Conf", "Model", "Data", "Perf", "Percentile"]
     fields = dict(re.findall(r"  (batch_size|data_num|input_shape): (.*)", out))
     # Two batches: one of two pictures, one of what is left.
-    assert fields == {"batch_size": "2", "input_shape": "[2, 1, 8, 8]", "data_num": "2"}
+    assert fields == {"batch_size": "2", "input_shape": "dynamic", "data_num": "2"}
+    # More at once than there are: what runs is what there is.
+    _, out, _ = infer("-d", digits, "-i", pictures, *DIGIT, "-b", 1000, "--softmax", "--benchmark")
+    fields = dict(re.findall(r"  (batch_size|data_num|input_shape): (.*)", out))
+    assert fields == {"batch_size": "3", "input_shape": "[3, 1, 8, 8]", "data_num": "1"}
 
 
 def test_a_gpu_that_is_not_there(

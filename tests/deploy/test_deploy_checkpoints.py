@@ -130,6 +130,7 @@ def save(file: Path, **arrays: Any) -> Path:
         ({"class_id": 3, "prob": 0.5}, {"class_id": 3, "prob": 0.500001}, "agree"),
         ({"class_id": 3, "prob": 0.5}, {"class_id": 4, "prob": 0.5}, "differ in class_id"),
         ({"class_id": 3, "prob": 0.5}, {"class_id": 3, "prob": 0.51}, "differ in prob"),
+        ({"class_id": 407}, {"class_id": 408}, "differ in class_id"),
         ({"prob": 0.5}, {"prob": np.nan}, "differ in prob"),
         ({"prob": 1e4}, {"prob": 1e4 + 0.05}, "agree"),
         ({"prob": 1e4}, {"prob": 1e4 + 0.5}, "differ in prob"),

@@ -806,7 +806,7 @@ def test_what_cannot_be_generated_is_refused(
         ),
         (
             ModelError,
-            "is a .json model, which Paddle-Lite's converter does not read: export it as .pdmodel",
+            "is a .json model, which Paddle-Lite's converter does not read: export the layer again",
             lambda: lite_command(model),
         ),
         (
@@ -859,6 +859,14 @@ def test_paddle_lite_is_a_command_line_that_says_it_was_not_run(
     assert program.missing == ("Paddle-Lite's converter has no option for threads = 4: it is left out",)
     assert program.missing[0] in program.text
     assert "arm" in LITE_TARGETS and LANGUAGES.keys().isdisjoint({program.language})
+
+
+def test_a_path_is_a_model_too(sample_folder: Callable[..., Path]) -> None:
+    folder = sample_folder("digits", "combined")
+    assert generate(folder) == generate(load(folder))
+    assert lite_command(str(folder), "x86") == lite_command(load(folder), ["x86"])
+    with pytest.raises(ConfigError, match="config is 'fast': give an InferenceConfig"):
+        generate(folder, "fast")  # type: ignore[arg-type]
 
 
 def test_readme_says_how_far_each_language_is_checked() -> None:

@@ -364,7 +364,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[Any], dict[str, Any], str]] = {
         nn.Sigmoid,
         ["x:float32:4,-2"],
         {},
-        "has the size '-2': give a whole number above 0",
+        "has the size '-2': give a whole number from 1 to",
+    ),
+    "input of a huge size": (
+        nn.Sigmoid,
+        [f"x:float32:{1 << 31}"],
+        {},
+        "has the size '2147483648': give a whole number from 1 to 2,147,483,647",
     ),
     "input of no name": (nn.Sigmoid, [":float32:4"], {}, "has no name: give one"),
     "input twice": (Unused, X * 2, {}, "'x' is given twice: give every input"),
@@ -468,7 +474,7 @@ def test_a_folder_that_is_not_free(tmp_path: Path) -> None:
     for options, message in (
         (
             {"layout": "program"},
-            "already holds inference.pdmodel: choose another folder, or say to overwrite",
+            "already holds inference.pdmodel: choose another folder, or overwrite it",
         ),
         ({"layout": "pir"}, r"already holds another model \(inference.pdmodel\): choose another folder"),
         ({"layout": "program", "name": "other", "overwrite": True}, r"another model \(inference.pdmodel\)"),

@@ -326,6 +326,7 @@ for number in range(2):
             pass
         assert importlib.import_module("fluid") is ours
         assert ours.__spec__.name == "workbench.deploy.fluid"
+        assert hasattr(fluid, "data") and hasattr(fluid.layers, "fc")
         assert paddle.in_dynamic_mode()
         x = fluid.data("x", [None, 2], "float32")
         assert not paddle.in_dynamic_mode() and type(x).__name__ == "Variable"
@@ -359,6 +360,8 @@ MISTAKES = {
     "fluid.load(fluid.default_main_program(), 'cut', exe)": "is cut short in parameter 'fc_0.w_0'",
     "fluid.load(fluid.default_main_program(), 'other', exe)": "belongs to another model",
     "fluid.load(fluid.default_main_program(), 'one/cut', exe)": "is cut short",
+    "fluid.layers.fc(x, 3, act='foo'); print('built')": "act is 'foo', which is no activation",
+    "exe.run(feed={'x': numpy.ones((1, 4), 'float32')}, fetch_list=[out]); fluid.no": "fluid.no is not one",
     "fluid.install(strict=True); fluid.CUDAPlace(0)": "but Paddle here is a CPU build",
 }
 
@@ -367,11 +370,13 @@ def test_mistakes_on_the_training_side(sample_folder: Callable[..., Path], tmp_p
     code = f"""
 import shutil
 from pathlib import Path
+import numpy
 import workbench as wb
 import workbench.deploy.fluid as fluid
 from workbench.errors import WorkbenchError
 exe = fluid.Executor(fluid.CPUPlace())
-out = fluid.layers.fc(fluid.data("x", [None, 4], "float32"), 3)
+x = fluid.data("x", [None, 4], "float32")
+out = fluid.layers.fc(x, 3)
 exe.run(fluid.default_startup_program())
 fluid.io.save_persistables(exe, "saved")
 fluid.io.save_persistables(exe, "one", filename="all")
@@ -387,7 +392,7 @@ for line in {list(MISTAKES)!r}:
     try:
         exec(line)
         print("no error")
-    except WorkbenchError as error:
+    except (WorkbenchError, AttributeError) as error:
         print(error)
 assert fluid.unique_name.guard
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.deploy.fluid import install
 from workbench.deploy.fluid.names import NAMES, table
 from workbench.deploy.inference import Predictor, Tensor
 
@@ -70,6 +71,40 @@ print("all there")
 
 def test_the_docs_have_the_table() -> None:
     assert table() in DOCS.read_text()
+
+
+@pytest.mark.parametrize(
+    ("statement", "advice"),
+    [
+        ("import paddle.fluid.optimizer", "use paddle.optimizer"),
+        ("from paddle.fluid.dygraph import Linear", "dynamic mode"),
+        ("import fluid.contrib.slim", "workbench.deploy.fluid.names lists them"),
+    ],
+)
+def test_a_module_nobody_knows_says_where_to_look(statement: str, advice: str) -> None:
+    with install(), pytest.raises(ModuleNotFoundError, match=rf"is not one of the 1\.x names.*{advice}"):
+        exec(statement)
+
+
+def test_todays_name_is_said_where_there_is_one() -> None:
+    import workbench.deploy.fluid.layers as layers
+
+    with pytest.raises(AttributeError, match=r"use paddle\.static\.nn\.conv2d"):
+        _ = layers.conv2d
+    code = """
+import importlib, sys
+import paddle, workbench.deploy.fluid as fluid
+from workbench.deploy.fluid._unknown import _TODAY
+for today in _TODAY.values():
+    root, *parts = today.split(" ")[0].split(".")
+    if root in ("paddle", "fluid"):
+        found = {"paddle": paddle, "fluid": fluid}[root]
+        for part in parts:
+            found = getattr(found, part)
+print("all there")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "all there", ran.stderr
 
 
 @pytest.mark.parametrize("module", ["", ".core", ".io", ".layers", ".compiler", ".unique_name"])

@@ -114,6 +114,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         assert "\n" not in str(said.value)
 
 
+def test_nothing_compared_is_no_pass(tmp_path: Path) -> None:
+    helper = ReprodDiffHelper()
+    with pytest.raises(WorkbenchError, match="nothing was compared: call compare_info"):
+        helper.report(path=None)
+    x = {"x": np.ones(2)}
+    helper.compare_info(x, x)
+    with pytest.raises(InputError):
+        helper.compare_info(x, {"y": np.ones(2)})
+    with pytest.raises(WorkbenchError, match="nothing was compared"):
+        helper.report(path=None)
+    helper.compare_info(x, x)
+    for threshold in ("x", float("nan"), -1.0):
+        with pytest.raises(WorkbenchError, match="the threshold is"):
+            helper.report(diff_threshold=threshold, path=None)  # type: ignore[arg-type]
+
+
 def test_results_that_do_not_fit_and_other_mistakes(tmp_path: Path) -> None:
     x = {"x": np.ones(2)}
     with pytest.raises(InputError, match="'y' is only in the second result"):
@@ -124,6 +140,8 @@ def test_results_that_do_not_fit_and_other_mistakes(tmp_path: Path) -> None:
         compare({"x": np.array(["cat"])}, {"x": np.array(["dog"])})
     with pytest.raises(InputError, match="'p' is float: give a numpy array"):
         ReprodLogger().add("p", 0.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="5 is no name"):
+        ReprodLogger().add(5, np.ones(1))  # type: ignore[arg-type]
     with pytest.raises(WorkbenchError, match="there is no method 'median'"):
         describe(compare(x, x), "median")
     (tmp_path / "file").write_text("")

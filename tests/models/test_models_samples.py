@@ -186,7 +186,11 @@ def test_the_cache_has_a_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_version_is_read_without_import() -> None:
-    from importlib.metadata import version
-
-    assert samples.paddle_version(sys.executable) == version("paddlepaddle")
-    assert "paddle" not in sys.modules
+    code = """
+import sys
+from importlib.metadata import version
+from workbench.models import samples
+assert samples.paddle_version(sys.executable) == version("paddlepaddle")
+assert "paddle" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

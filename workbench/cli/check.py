@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ def check(
     from workbench.deploy import checkpoints
     from workbench.models import Model
 
+    if math.isnan(threshold):
+        raise click.UsageError("--threshold is no number: give one from 0.")
     if img_path is not None and inputs:
         raise click.UsageError("--img-path and --input are two ways to say the same: give one.")
     if softmax and img_path is None:

@@ -135,7 +135,13 @@ def export(
         tell(None, "checking")
         acceptance = _check(found, engine, arrays, target) if check else None
         engine.close()
+    if code and persistables is None and weights is None:
+        output.notices(["no --weights were given: the layer has those it was made with"])
     _tell(found, acceptance, json_)
+    if acceptance is not None and not acceptance.passed:
+        click.echo(
+            f"the model stays in {directory}; a layer with random ops answers otherwise each time", err=True
+        )
     if acceptance is not None and not acceptance.passed:
         sys.exit(_FAILED)
 
@@ -237,7 +243,8 @@ def _refuse(what: str, **given: object) -> None:
     """Options that mean nothing for this kind of source."""
     for name, value in given.items():
         if value:
-            raise click.UsageError(f"--{name} goes with a layer, not with {what}.")
+            hint = "; name the layer in a file as FILE.py:NAME" if what == "a model" else ""
+            raise click.UsageError(f"--{name} goes with a layer, not with {what}{hint}.")
 
 
 def _arguments(given: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from workbench.cli.options import (
     Command,
     as_json,
     check_file,
-    check_folder,
     config_options,
     time_limit_option,
 )
@@ -159,13 +158,13 @@ def infer(
     underscores too, and switches as --use-gpu, --use-gpu True and --use_gpu=1.
     """
     from workbench.deploy.pipeline.classifier import ImageClassifier
+    from workbench.deploy.pipeline.images import find_images
     from workbench.deploy.runlog import AutoLogger
 
     if not benchmark and (warmup or log_file):
         raise click.UsageError(f"{'--warmup' if warmup else '--log-file'} needs --benchmark.")
     model = _load(model_dir, model_file, params_file)
     if log_file is not None:
-        check_folder(str(Path(log_file).parent))
         check_file(log_file)
     with ImageClassifier(
         model,
@@ -178,18 +177,21 @@ def infer(
         strict=strict,
         time_limit=time_limit,
     ) as classifier:
+        pictures = find_images(images)
+        batch_size = min(batch_size, len(pictures))
         log = None
         if benchmark:
             log = AutoLogger(
                 model_name or model.name,
                 batch_size=batch_size,
-                data_shape=[batch_size, *classifier.data_shape],
+                # The last batch may be smaller.
+                data_shape="dynamic" if len(pictures) % batch_size else [batch_size, *classifier.data_shape],
                 save_path=log_file,
                 inference_config=classifier,
                 gpu_ids="auto",
                 warmup=warmup,
             )
-        predictions = classifier.classify(images, top_k, batch_size, label_file, log=log, warmup=warmup)
+        predictions = classifier.classify(pictures, top_k, batch_size, label_file, log=log, warmup=warmup)
         output.notices(classifier.notices)
         if json_:
             output.print_json(

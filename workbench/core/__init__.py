@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.core.log import Matches, PassRun, read_pass_log
 from workbench.core.runtimes import interpreter, register, registered, warm
-from workbench.core.session import Loaded, Session, TimedRuns, sessions
+from workbench.core.session import Loaded, Session, TimedRuns, native_files, sessions
 from workbench.core.spool import Spool
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Spool",
     "TimedRuns",
     "interpreter",
+    "native_files",
     "read_pass_log",
     "register",
     "registered",

@@ -322,19 +322,11 @@ class Session:
         return asked, None
 
     def _files(self, folder: Path | None) -> ModelFiles:
-        model = self.model
-        if model.model_dir is not None:
-            return ModelFiles(model.ir, str(model.model_dir.absolute()))
-        if model.model_file is not None:
-            # Config takes a single argument for a folder, so a model without parameters names a file all the
-            # same: for PIR one that is not there, which Paddle does not mind, for Program IR none.
-            params = str(model.params_file.absolute()) if model.params_file else ""
-            if not params and model.ir == "pir":
-                params = str(model.model_file.absolute().with_suffix(".pdiparams"))
-            return ModelFiles(model.ir, str(model.model_file.absolute()), params)
+        if self.model.model_file is not None:
+            return native_files(self.model)
         stem = (folder or Path()) / "model"
-        suffix = ".json" if model.ir == "pir" else ".pdmodel"
-        return ModelFiles(model.ir, f"{stem}{suffix}", f"{stem}.pdiparams")
+        suffix = ".json" if self.model.ir == "pir" else ".pdmodel"
+        return ModelFiles(self.model.ir, f"{stem}{suffix}", f"{stem}.pdiparams")
 
     @contextlib.contextmanager
     def _model_files(self, worker: Worker) -> Iterator[ModelFiles]:
@@ -471,6 +463,19 @@ class Session:
     def __repr__(self) -> str:
         state = "loaded" if self._loaded else "not loaded"
         return f"<Session {self.model.name}: {self.config.label}, {state}>"
+
+
+def native_files(model: Model) -> ModelFiles:
+    """Where a model in files lies, as ``paddle.inference.Config`` takes it."""
+    assert model.model_file is not None
+    if model.model_dir is not None:
+        return ModelFiles(model.ir, str(model.model_dir.absolute()))
+    # Config takes a single argument for a folder, so a model without parameters names a file all the same:
+    # for PIR one that is not there, which Paddle does not mind, for Program IR none.
+    params = str(model.params_file.absolute()) if model.params_file else ""
+    if not params and model.ir == "pir":
+        params = str(model.model_file.absolute().with_suffix(".pdiparams"))
+    return ModelFiles(model.ir, str(model.model_file.absolute()), params)
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()

@@ -125,7 +125,7 @@ def check_verified(
         directory: where to write both results, as ``output_training_engine.npy`` and
             ``output_inference_engine.npy``, and the report of their comparison; nowhere if None.
         threshold: how far the mean difference of a result may be from 0, relative to its largest magnitude
-            where that is above 1.
+            where that is above 1. Whole numbers, such as a class, must be the same.
         training: the training engine's result from a file, in place of running it here.
         result: what to compare in place of the outputs themselves.
 
@@ -172,7 +172,9 @@ def _compared(
     flat = dict(reprod.flat(expected))
     lines, wrong = [], []
     for one in differences:
-        limit = threshold * max(1.0, _magnitude(flat[one.name]))
+        # A class is right or wrong, however large its number.
+        exact = flat[one.name].dtype.kind in "biu"
+        limit = 0.0 if exact else threshold * max(1.0, _magnitude(flat[one.name]))
         good = one.mean <= limit
         lines.append(
             f"{one.name}: mean difference {one.mean:.3g}, largest {one.max:.3g}, limit {limit:.3g}"
@@ -278,7 +280,7 @@ def written_log(
 
 
 def check(
-    path: str | os.PathLike[str],
+    path: Model | str | os.PathLike[str],
     inputs: Mapping[str, Any] | Callable[[Model], Mapping[str, Any]],
     config: InferenceConfig | None = None,
     *,
@@ -291,7 +293,7 @@ def check(
     """All three for one model.
 
     Args:
-        path: the model.
+        path: the model, or its path.
         inputs: an array for every input, or what makes them for the model.
         config: what to ask of the inference engine.
         directory: as in `check_verified`.
@@ -307,7 +309,7 @@ def check(
     if not prepared.passed:
         reason = "not reached: the model is not prepared"
         return prepared, Checkpoint("result verified", False, reason), Checkpoint("log added", False, reason)
-    model = load(path)
+    model = path if isinstance(path, Model) else load(path)
     arrays = inputs(model) if callable(inputs) else inputs
     verified = _attempt(
         "result verified",

@@ -370,7 +370,7 @@ class Predictor:
         try:
             loaded = self.session.load()
             if config.strict and loaded.notices:
-                raise ConfigError(loaded.notices[0])
+                raise ConfigError(f"strict: {loaded.notices[0]}; ask for what there is, or leave out strict")
         except BaseException:
             self.session.close()
             raise

@@ -36,6 +36,8 @@ class ReprodLogger:
         Raises:
             InputError: if ``value`` is not one.
         """
+        if not isinstance(key, str):
+            raise InputError(f"{key!r} is no name: give a text")
         if not isinstance(value, np.ndarray):
             raise InputError(
                 f"{key!r} is {type(value).__name__}: give a numpy array, such as numpy.array([…])"
@@ -86,7 +88,7 @@ class ReprodDiffHelper:
     """Compares two such files, by the names of the ``reprod_log`` package."""
 
     def __init__(self) -> None:
-        self.differences: tuple[Difference, ...] = ()
+        self.differences: tuple[Difference, ...] | None = None
 
     @staticmethod
     def load_info(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -95,6 +97,7 @@ class ReprodDiffHelper:
 
     def compare_info(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
         """Compare them, as `compare`."""
+        self.differences = None
         self.differences = compare(first, second)
 
     def report(
@@ -106,8 +109,11 @@ class ReprodDiffHelper:
         """Print the differences, write them to ``path``, and say whether all are within the threshold.
 
         Raises:
-            WorkbenchError: for an unknown method, or a file that cannot be written.
+            WorkbenchError: if nothing was compared; for an unknown method or a threshold that is no number;
+                if the file cannot be written.
         """
+        if self.differences is None:
+            raise WorkbenchError("nothing was compared: call compare_info with two results first")
         lines, passed = describe(self.differences, diff_method, diff_threshold)
         text = "\n".join(lines) + "\n"
         print(text, end="")
@@ -131,7 +137,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         with file.open("rb") as stream:
             return _read(file, stream)
     except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}; give a file that save wrote") from None
+        raise InputError(
+            f"cannot read {file}: {error.strerror}; give a file that ReprodLogger.save wrote"
+        ) from None
 
 
 def _read(file: Path, stream: BinaryIO) -> dict[str, Any]:
@@ -210,8 +218,10 @@ def describe(
     """The lines of a report, and whether every difference is within the threshold.
 
     Raises:
-        WorkbenchError: for an unknown method.
+        WorkbenchError: for an unknown method, or a threshold that is no number.
     """
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not threshold >= 0:
+        raise WorkbenchError(f"the threshold is {threshold!r}: give a number from 0")
     methods = METHODS if method == "all" else (method,) if isinstance(method, str) else tuple(method)
     for one in methods:
         if one not in METHODS:

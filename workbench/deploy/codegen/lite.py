@@ -6,6 +6,7 @@ Options and targets are those of ``paddle_lite_opt`` in Paddle-Lite 2.12. It doe
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from workbench.deploy.codegen import literals
 from workbench.deploy.codegen.languages import LITE
 from workbench.deploy.codegen.program import Program, model_files
 from workbench.errors import ConfigError, ModelError
-from workbench.models import Model
+from workbench.models import Model, load
 
 LITE_TARGETS = (
     "arm",
@@ -43,8 +44,8 @@ LITE_TARGETS = (
 
 
 def lite_command(
-    model: Model,
-    targets: Sequence[str] = ("arm",),
+    model: Model | str | os.PathLike[str],
+    targets: Sequence[str] | str = ("arm",),
     config: InferenceConfig | None = None,
     *,
     out: str | None = None,
@@ -52,7 +53,7 @@ def lite_command(
     """The command that converts a model for Paddle-Lite.
 
     Args:
-        model: a Program IR model in files.
+        model: a Program IR model in files, or its path.
         targets: what it is to run on, best first, from ``LITE_TARGETS``.
         config: what else is asked for. The converter has an option for fp16 alone; the rest is ``missing``.
         out: the path to write to, without ``.nb``; the model's name by default.
@@ -61,15 +62,17 @@ def lite_command(
         ConfigError: for an unknown target.
         ModelError: for a model that the converter does not read.
     """
+    targets = (targets,) if isinstance(targets, str) else targets
     if not targets:
         raise ConfigError(f"no target is given: give one of {', '.join(LITE_TARGETS)}")
     for target in targets:
         if target not in LITE_TARGETS:
             raise ConfigError(f"unknown target {target!r}: give one of {', '.join(LITE_TARGETS)}")
+    model = model if isinstance(model, Model) else load(model)
     if model.ir == "pir":
         raise ModelError(
             f"{model.name} is a .json model, which Paddle-Lite's converter does not read: "
-            "export it as .pdmodel, with FLAGS_enable_pir_api=0"
+            "export the layer again as .pdmodel (workbench export … --layout program)"
         )
     if model.params_file is None and model.model_dir is None:
         raise ModelError(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.config import InferenceConfig, ModelFiles, native_calls
+from workbench.core import native_files
 from workbench.deploy.codegen import literals
 from workbench.deploy.codegen.calls import Release
 from workbench.deploy.codegen.languages import LANGUAGES, Language
 from workbench.errors import ConfigError, InputError, ModelError
-from workbench.models import Model, TensorInfo
+from workbench.models import Model, TensorInfo, load
 
 DEFAULT_RELEASE: Release = (3, 3, 1)
 
@@ -36,7 +38,7 @@ class Program:
 
 
 def generate(
-    model: Model,
+    model: Model | str | os.PathLike[str],
     config: InferenceConfig | None = None,
     language: str = "python",
     *,
@@ -49,7 +51,7 @@ def generate(
     a comment and ``missing`` says it too.
 
     Args:
-        model: a model in files.
+        model: a model in files, or its path.
         config: what to ask for; the default config if None. Its ``runtime`` means nothing here.
         language: one of ``LANGUAGES``.
         release: the release of Paddle to write for.
@@ -64,7 +66,10 @@ def generate(
     if language not in LANGUAGES:
         raise ConfigError(f"unknown language {language!r}: give one of {', '.join(LANGUAGES)}")
     to = LANGUAGES[language]
+    model = model if isinstance(model, Model) else load(model)
     asked = InferenceConfig() if config is None else config
+    if not isinstance(asked, InferenceConfig):
+        raise ConfigError(f"config is {asked!r}: give an InferenceConfig, such as InferenceConfig(threads=2)")
     for_release = DEFAULT_RELEASE if release is None else release
     notices = _notices(asked, model, for_release)
     files = model_files(model)
@@ -95,13 +100,9 @@ def model_files(model: Model) -> ModelFiles:
     Raises:
         ModelError: for a model in memory.
     """
-    if model.model_dir is not None:
-        return ModelFiles(model.ir, str(model.model_dir.absolute()))
     if model.model_file is None:
         raise ModelError("a model in memory has no files to deploy: write it to files and load it from there")
-    # A model without parameters names a file that is not there: a single path would mean a folder.
-    params = model.params_file or model.model_file.with_suffix(".pdiparams")
-    return ModelFiles(model.ir, str(model.model_file.absolute()), str(params.absolute()))
+    return native_files(model)
 
 
 def _notices(config: InferenceConfig, model: Model, release: Release) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ side runs in workers; the training side is Paddle's own, in this process, in sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from workbench.deploy.fluid import compiler, core, io, layers, unique_name
@@ -18,16 +19,8 @@ from workbench.deploy.fluid._places import cuda_place as CUDAPlace  # noqa: N812
 from workbench.deploy.fluid._unknown import unknown
 from workbench.deploy.fluid.io import load
 
-# Paddle's own, found when first used, so that importing this package does not import Paddle.
-_FROM_PADDLE = {
-    "DataFeeder": "base.DataFeeder",
-    "Executor": "static.Executor",
-    "Program": "static.Program",
-    "default_main_program": "static.default_main_program",
-    "default_startup_program": "static.default_startup_program",
-    "data": "static.data",
-    "program_guard": "static.program_guard",
-}
+# Paddle's own classes, found when first looked up, so that importing this package does not import Paddle.
+_CLASSES = {"DataFeeder": "base", "Executor": "static", "Program": "static"}
 
 __all__ = [
     "CPUPlace",
@@ -50,13 +43,30 @@ __all__ = [
 ]
 
 
+def data(name: str, shape: Sequence[int | None], dtype: str = "float32", lod_level: int = 0) -> Any:
+    """An input of the program; None is an open size."""
+    return paddle_1x().static.data(name, list(shape), dtype, lod_level)
+
+
+def program_guard(main_program: Any, startup_program: Any = None) -> Any:
+    """Within it layers go into these programs."""
+    return paddle_1x().static.program_guard(main_program, startup_program)
+
+
+def default_main_program() -> Any:
+    """The program that layers go into."""
+    return paddle_1x().static.default_main_program()
+
+
+def default_startup_program() -> Any:
+    """The program that gives the parameters their first values."""
+    return paddle_1x().static.default_startup_program()
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _FROM_PADDLE:
+    if name not in _CLASSES:
         raise unknown(name)
-    found: Any = paddle_1x()
-    for part in _FROM_PADDLE[name].split("."):
-        found = getattr(found, part)
-    return found
+    return getattr(getattr(paddle_1x(), _CLASSES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 
 from workbench.deploy.fluid import _mode
+from workbench.deploy.fluid._unknown import advice
 from workbench.deploy.inference import Config
 from workbench.deploy.notices import forget
 from workbench.deploy.training.static import has_paddle, import_paddle
@@ -28,8 +29,17 @@ class _Finder:
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
-        """The module of this package that stands for ``name``."""
-        return ModuleSpec(name, _Loader(), is_package=name in _ROOTS) if name in _ALIASES else None
+        """The module of this package that stands for ``name``.
+
+        Raises:
+            ModuleNotFoundError: for a 1.x module that is not kept.
+        """
+        if name in _ALIASES:
+            return ModuleSpec(name, _Loader(), is_package=name in _ROOTS)
+        for root in _ROOTS:
+            if name.startswith(f"{root}."):
+                raise ModuleNotFoundError(advice(name.removeprefix(f"{root}.")), name=name)
+        return None
 
 
 class _Loader(Loader):

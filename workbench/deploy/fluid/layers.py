@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.deploy.fluid._mode import paddle_1x
 from workbench.deploy.fluid._unknown import unknown
+from workbench.errors import ConfigError
 
 
 def fc(
@@ -17,8 +18,16 @@ def fc(
     act: str | None = None,
     name: str | None = None,
 ) -> Any:
-    """A fully connected layer of ``size`` units; dimensions from ``num_flatten_dims`` on are made one."""
-    return paddle_1x().static.nn.fc(
+    """A fully connected layer of ``size`` units; dimensions from ``num_flatten_dims`` on are made one.
+
+    Raises:
+        ConfigError: for an unknown activation.
+    """
+    paddle = paddle_1x()
+    if act is not None and not callable(getattr(paddle.nn.functional, str(act), None)):
+        # Paddle adds an op of any name, and the program cannot run any more.
+        raise ConfigError(f"act is {act!r}, which is no activation: give one such as 'relu' or 'softmax'")
+    return paddle.static.nn.fc(
         input,
         size,
         num_flatten_dims=num_flatten_dims,

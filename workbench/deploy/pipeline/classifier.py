@@ -108,6 +108,8 @@ class ImageClassifier(InferenceEngine):
         strict: bool = False,
         time_limit: float | None = None,
     ) -> None:
+        if not isinstance(softmax, bool):
+            raise ConfigError(f"softmax is {softmax!r}; give True or False")
         found = model if isinstance(model, Model) else load(model)
         info = _picture_input(found)
         _check_scores(found)
@@ -367,6 +369,8 @@ def _per_channel(
 ) -> tuple[float, ...]:
     if given is None:
         return tuple(usual) if channels == len(usual) else (sum(usual) / len(usual),) * channels
+    if isinstance(given, str) or not all(isinstance(one, (int, float)) for one in given):
+        raise ConfigError(f"{name} is {given!r}; give numbers, one per channel or one for all")
     if len(given) not in (1, channels):
         raise ConfigError(
             f"{name} has {len(given)} values and the model's pictures {channels} channels: "

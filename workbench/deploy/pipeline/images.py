@@ -219,11 +219,18 @@ def find_images(paths: Paths) -> list[str]:
     Raises:
         InputError: for a folder without pictures, or no path at all.
     """
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not given or "" in given:
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    given = list(paths) if isinstance(paths, Iterable) else [paths]
+    if not given or any(isinstance(path, str) and not path for path in given):
         raise InputError("there is no picture: give the path of one, or of a folder of them")
     found: list[str] = []
     for path in given:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(
+                f"{type(path).__name__} is no path of a picture: give that of a file or a folder; "
+                "for what is in memory already there are run and postprocess"
+            )
         found += _in_folder(Path(path)) if Path(path).is_dir() else [os.fspath(path)]
     return found
 

@@ -147,7 +147,8 @@ def _check_free(target: Path, model_file: str, overwrite: bool) -> None:
         raise ModelError(f"{target} already holds another model ({others[0]}): choose another folder")
     if (target / model_file).exists() and not overwrite:
         raise ModelError(
-            f"{target} already holds {model_file}: choose another folder, or say to overwrite it"
+            f"{target} already holds {model_file}: choose another folder, "
+            "or overwrite it (overwrite=True, --overwrite)"
         )
 
 

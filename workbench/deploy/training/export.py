@@ -40,7 +40,7 @@ from workbench.deploy.training.legacy_ops import legacy_ops
 from workbench.deploy.training.network import Network, assemble
 from workbench.deploy.training.specs import check_count, input_infos
 from workbench.deploy.training.static import IR, has_pir, paddle_dynamic
-from workbench.errors import ModelError, WorkbenchError
+from workbench.errors import ConfigError, ModelError, WorkbenchError
 from workbench.models import Layout, Model, TensorInfo, load
 
 # Of an output's largest magnitude. Fused and reordered arithmetic in float32 stays well within it.
@@ -110,11 +110,14 @@ def export_layer(
         The model that was written, checked.
 
     Raises:
+        ConfigError: if ``softmax`` is neither True nor False.
         InputError: if ``inputs`` says none.
         ModelError: if it is no layer, cannot be turned static, or the folder is not free; nothing is left
             behind.
     """
     check_layout(layout)
+    if not isinstance(softmax, bool):
+        raise ConfigError(f"softmax is {softmax!r}; give True or False")
     model_file = model_file_name(layout, name)
     ir: IR = "pir" if layout == "pir" else "program"
     with (
@@ -300,7 +303,8 @@ def _judge(files: tuple[str, ...], comparison: Comparison, tolerance: float) -> 
     largest = max((one.max_rel or 0.0 for one in comparison.differences), default=0.0)
     identical = all(one.identical for one in comparison.differences)
     how = "are identical" if identical else f"differ by at most {largest:.3g} of their largest magnitude"
-    reason = f"{len(files)} files are there, and the outputs {how}"
+    there = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+    reason = f"{there} there, and the outputs {how}"
     return Acceptance(True, reason, files, comparison, tolerance)
 
 

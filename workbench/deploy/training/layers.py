@@ -27,10 +27,10 @@ def make_layer(paddle: Any, layer: Any, weights: str | os.PathLike[str] | None =
             made = layer()
         except WorkbenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(
                 f"{label} could not make a layer ({one_line(error)}): "
-                "give one that can be called without arguments"
+                "give one that can be called so, or other arguments"
             ) from error
     if not isinstance(made, paddle.nn.Layer):
         raise ModelError(

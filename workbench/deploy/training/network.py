@@ -41,7 +41,7 @@ def _build(paddle: Any, network: Network) -> bytes:
             made = network()
     except WorkbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"{label} could not build its static graph ({one_line(error)}): "
             "give a function that builds it with paddle.static and returns (inputs, outputs)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import importlib.util
@@ -40,8 +41,11 @@ def find_code(text: str, arguments: Mapping[str, Any] | None = None) -> Any:
     found: Any = module
     for part in match["name"].split("."):
         if not hasattr(found, part):
-            known = ", ".join(name for name in _made_there(module)[:6]) or "nothing of its own"
-            raise ModelError(f"{match['module']} has no {match['name']}: it has {known}")
+            known = _made_there(module) or [name for name in dir(module) if name[0] != "_"]
+            near = difflib.get_close_matches(part, known, 3) or known[:6]
+            raise ModelError(
+                f"{match['module']} has no {match['name']}: it has {', '.join(near) or 'nothing'}"
+            )
         found = getattr(found, part)
     if not callable(found):
         raise ModelError(f"{text} is {type(found).__name__}: name a function, a class or a layer")

@@ -14,6 +14,8 @@ _DTYPES = (
     *("complex64", "complex128", "float8_e4m3fn", "float8_e5m2"),
 )
 _OPEN = ("none", "-1", "?", "batch", "any")
+# Paddle keeps sizes in 32 bits in places, and ends its process above that.
+_LARGEST = (1 << 31) - 1
 _EXAMPLE = "image:float32:None,3,224,224"
 
 
@@ -123,9 +125,10 @@ def _size(size: Any, given: object) -> int:
         number = -1 if isinstance(size, bool) else int(size)
     except (TypeError, ValueError):
         number = -1
-    if number < 1:
+    if not 1 <= number <= _LARGEST:
         raise InputError(
-            f"{_shown(given)} has the size {size!r}: give a whole number above 0, or None for an open size"
+            f"{_shown(given)} has the size {size!r}: give a whole number from 1 to {_LARGEST:,}, or None for "
+            "an open size"
         )
     return number
 

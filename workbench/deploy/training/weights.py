@@ -61,7 +61,14 @@ def persistable_bytes(persistables: str | os.PathLike[str], wanted: Sequence[Ten
         )
     if path.suffix == ".pdparams":
         return _from_pdparams(path, wanted)
-    params_format.check(path, wanted)
+    try:
+        params_format.check(path, wanted)
+    except ModelError as error:
+        # The file has no names, so that what else a training program keeps cannot be told apart in it.
+        raise ModelError(
+            f"{error}; of a training program, which keeps more than the network's weights, save a folder "
+            "(save_persistables without a file name), or its clone(for_test=True)"
+        ) from None
     return path.read_bytes()
 
 
