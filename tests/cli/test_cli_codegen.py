@@ -76,7 +76,7 @@ MISTAKES = {
     "shape twice": (["--lang", "c", "--shape", "image=1x1x8x8", "--shape", "image=2x1x8x8"], "given twice"),
     "wrong shape": (["--lang", "c", "--shape", "image=2x1x9x8"], r"the model wants \[any, 1, 8, 8\]"),
     "target": (["--lang", "cpp", "--target", "arm"], "--target is for Paddle-Lite alone: add --lang lite"),
-    "no converter": (["--lang", "lite"], r"is a \.json model, which .* does not read: export the layer again"),
+    "no converter": (["--lang", "lite"], r"is a \.json model, which .* does not read: export the layer"),
     "not writable": (["--lang", "r", "-o", "/nowhere/deploy.R"], "cannot write /nowhere.*; choose another"),
     "fp16 on the CPU": (["--lang", "go", "--precision", "fp16"], "fp16 runs on a GPU only: use"),
     "unknown runtime": (["--lang", "c", "--runtime", "paddle9"], "unknown runtime 'paddle9': give one of"),
