@@ -524,3 +524,25 @@ def test_a_gpu_that_is_not_there(sample_folder: Folder, digits: Path) -> None:
     with ImageClassifier(sample_folder(), wb.InferenceConfig(device="gpu", trt=True), **DIGIT) as engine:
         assert [notice.split(" was")[0] for notice in engine.notices] == ["TensorRT", "a GPU"]
         assert engine.classify(digits / "02.png") == [found]
+
+
+def test_a_damaged_picture_in_a_folder_is_left_out_and_said(
+    sample_folder: Folder, digits: Path, tmp_path: Path
+) -> None:
+    for name in ("00.png", "01.png", "02.png"):
+        (tmp_path / name).write_bytes((digits / name).read_bytes())
+    (tmp_path / "01.png").write_bytes((digits / "01.png").read_bytes()[:40])
+    with ImageClassifier(sample_folder(), **DIGIT) as engine:
+        for batch_size in (2, 1):
+            found = engine.classify(tmp_path, batch_size=batch_size)
+            assert [Path(one.image_name).name for one in found] == ["00.png", "02.png"]
+        assert found == engine.classify([tmp_path / "00.png", str(tmp_path / "02.png")], batch_size=1)
+        said = [text for text in engine.notices if text.startswith("left out: ")]
+        assert len(said) == 1
+        assert "01.png is a damaged picture" in said[0]
+        with pytest.raises(InputError, match=r"01\.png is a damaged picture"):
+            engine.classify(tmp_path / "01.png")
+        for name in ("00.png", "02.png"):
+            (tmp_path / name).write_bytes(b"nothing")
+        with pytest.raises(InputError, match=r"none of 3 pictures can be used; the first: .*00\.png"):
+            engine.classify(tmp_path)

@@ -191,7 +191,7 @@ def infer(
                 gpu_ids="auto",
                 warmup=warmup,
             )
-        predictions = classifier.classify(pictures, top_k, batch_size, label_file, log=log, warmup=warmup)
+        predictions = classifier.classify(images, top_k, batch_size, label_file, log=log, warmup=warmup)
         output.notices(classifier.notices)
         if json_:
             output.print_json(

@@ -22,6 +22,7 @@ from workbench.deploy.pipeline.images import (
     Paths,
     Resize,
     ToCHW,
+    as_paths,
     find_images,
     load_readers,
     read_image,
@@ -129,6 +130,10 @@ class ImageClassifier(InferenceEngine):
         self.softmax = softmax
         self._remarks: list[str] = _other_outputs(found)
         self._scores_seen = False
+        self._found: set[str] = set()
+        # Of the call under way, and of all.
+        self._bad: list[str] = []
+        self._left_out: list[str] = []
         load_readers()
         super().__init__(found, config, strict=strict, time_limit=time_limit)
 
@@ -141,7 +146,7 @@ class ImageClassifier(InferenceEngine):
     @property
     def notices(self) -> tuple[str, ...]:
         """What its user should know: where asked and given differ, and what seems wrong with the scores."""
-        return (*super().notices, *self._remarks)
+        return (*super().notices, *self._remarks, *(f"left out: {text}" for text in self._left_out))
 
     def preprocess(self, item: str | os.PathLike[str]) -> Array:
         """The picture as the model takes it: 1×C×H×W.
@@ -193,7 +198,8 @@ class ImageClassifier(InferenceEngine):
             warmup: run the first batch this many times before; the log takes these too.
 
         Returns:
-            A prediction per picture, in order.
+            A prediction per picture, in order. A picture found in a folder that is damaged is left out, which
+            `notices` says.
 
         Raises:
             InputError: for what is no picture, or labels that are too few for the model.
@@ -211,12 +217,31 @@ class ImageClassifier(InferenceEngine):
         classes = _known_classes(self.model)
         if classes is not None:
             self._check_classes(classes, top_k, names)
-        images = find_images(paths)
+        given = as_paths(paths)
+        images = find_images(given)
+        self._bad = []
+        self._found = set(images) - {os.fspath(path) for path in given}
         postprocess = partial(self._best, top_k=top_k, labels=names)
         for _ in range(warmup):
             list(self._predict(images[:batch_size], batch_size, postprocess, log))
-        found = self._predict(images, batch_size, postprocess, log)
-        return [Prediction(image, best) for image, best in zip(images, found, strict=True)]
+        found = [
+            Prediction(image, best) for image, best in self._predict(images, batch_size, postprocess, log)
+        ]
+        if not found:
+            raise InputError(f"none of {len(images)} pictures can be used; the first: {self._bad[0]}")
+        return found
+
+    def _prepare(self, item: str) -> Array | None:
+        """A picture that was named must be one; one that was found in a folder may be left out."""
+        try:
+            return self.preprocess(item)
+        except InputError as error:
+            if item not in self._found:
+                raise
+            self._bad.append(str(error))
+            if str(error) not in self._left_out:
+                self._left_out.append(str(error))
+            return None
 
     def _best(self, outputs: Tensors, top_k: int, labels: Sequence[str] | None) -> tuple[ClassScore, ...]:
         scores = self._scores(outputs)

@@ -141,7 +141,7 @@ class InferenceEngine:
             WorkbenchError: as `Session.run`.
         """
         check_count("batch_size", batch_size)
-        return self._predict(items, batch_size, self.postprocess, log)
+        return (result for _, result in self._predict(items, batch_size, self.postprocess, log))
 
     def _predict(
         self,
@@ -149,23 +149,31 @@ class InferenceEngine:
         batch_size: int,
         postprocess: Callable[[Tensors], Any],
         log: AutoLogger | None,
-    ) -> Iterator[Any]:
+    ) -> Iterator[tuple[Item, Any]]:
+        """Each item with its result; without those that `_prepare` leaves out."""
         for batch in _batches(items, batch_size):
             if log is not None:
                 log.times.start()
-            arrays = [self.preprocess(item) for item in batch]
+            taken = [(item, array) for item in batch if (array := self._prepare(item)) is not None]
+            if not taken:
+                continue
+            arrays = [array for _, array in taken]
             inputs = arrays[0] if batch_size == 1 else self._join(arrays, batch_size)
             if log is not None:
                 log.times.stamp()
             outputs = self.run(inputs)
             if log is not None:
                 log.times.stamp()
-            parts = [outputs] if batch_size == 1 else _split(outputs, len(batch))
+            parts = [outputs] if batch_size == 1 else _split(outputs, len(taken))
             results = [postprocess(part) for part in parts]
             if log is not None:
                 log.times.stamp()
                 log.times.end()
-            yield from results
+            yield from zip([item for item, _ in taken], results, strict=True)
+
+    def _prepare(self, item: Any) -> Tensors | None:
+        """What `preprocess` gives, or None to leave the item out."""
+        return self.preprocess(item)
 
     def _by_name(self, tensors: Tensors) -> Mapping[str, Array]:
         if isinstance(tensors, Mapping):

@@ -210,6 +210,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
+def as_paths(paths: Paths) -> list[Any]:
+    """One path or several as a list, not yet checked to be such."""
+    if isinstance(paths, (str, os.PathLike)):
+        return [paths]
+    return list(paths) if isinstance(paths, Iterable) else [paths]
+
+
 def find_images(paths: Paths) -> list[str]:
     """The pictures that ``paths`` name, each by its path as given.
 
@@ -219,9 +226,7 @@ def find_images(paths: Paths) -> list[str]:
     Raises:
         InputError: for a folder without pictures, or no path at all.
     """
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    given = list(paths) if isinstance(paths, Iterable) else [paths]
+    given = as_paths(paths)
     if not given or any(isinstance(path, str) and not path for path in given):
         raise InputError("there is no picture: give the path of one, or of a folder of them")
     found: list[str] = []
