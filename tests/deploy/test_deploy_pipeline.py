@@ -539,8 +539,8 @@ def test_a_damaged_picture_in_a_folder_is_left_out_and_said(
         assert found == engine.classify([tmp_path / "00.png", str(tmp_path / "02.png")], batch_size=1)
         said = [text for text in engine.notices if text.startswith("left out: ")]
         assert len(said) == 1
-        assert "01.png is a damaged picture" in said[0]
-        with pytest.raises(InputError, match=r"01\.png is a damaged picture"):
+        assert "01.png is not a picture" in said[0]
+        with pytest.raises(InputError, match=r"01\.png is not a picture"):
             engine.classify(tmp_path / "01.png")
         for name in ("00.png", "02.png"):
             (tmp_path / name).write_bytes(b"nothing")
