@@ -252,3 +252,17 @@ def test_a_label_file_too_short(
     code, out, err = infer(*words)
     assert (code, out) == (2, "")
     assert err.startswith("error: there are 2 labels and the model has 10 classes: give the labels")
+
+
+def test_a_model_with_a_batch_of_its_own_has_the_last_one_filled_up(
+    infer: Callable[..., tuple[int, str, str]], pictures: Path, tmp_path: Path
+) -> None:
+    paddle = wb.deploy.import_paddle()
+    layer = paddle.nn.Sequential(paddle.nn.Flatten(), paddle.nn.Linear(64, 10))
+    wb.deploy.export_layer(layer, tmp_path / "fixed", ["image:float32:2,1,8,8"], softmax=True)
+    words = ["-d", tmp_path / "fixed", *DIGIT, "-b", 2, "--benchmark"]
+    for given, batches in ((["-i", pictures / "0.png"], "1"), (["-i", pictures], "2")):
+        code, out, err = infer(*words, *given)
+        assert (code, err) == (0, "")
+        fields = dict(re.findall(r"  (batch_size|data_num|input_shape): (.*)", out))
+        assert fields == {"batch_size": "2", "input_shape": "[2, 1, 8, 8]", "data_num": batches}

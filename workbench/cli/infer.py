@@ -178,14 +178,18 @@ def infer(
         time_limit=time_limit,
     ) as classifier:
         pictures = find_images(images)
-        batch_size = min(batch_size, len(pictures))
+        # A model with a batch of its own has the last one filled up; otherwise that may be smaller.
+        open_batch = classifier.model.inputs[0].shape[0] == -1
+        if open_batch:
+            batch_size = min(batch_size, len(pictures))
         log = None
         if benchmark:
             log = AutoLogger(
                 model_name or model.name,
                 batch_size=batch_size,
-                # The last batch may be smaller.
-                data_shape="dynamic" if len(pictures) % batch_size else [batch_size, *classifier.data_shape],
+                data_shape="dynamic"
+                if open_batch and len(pictures) % batch_size
+                else [batch_size, *classifier.data_shape],
                 save_path=log_file,
                 inference_config=classifier,
                 gpu_ids="auto",
