@@ -40,7 +40,7 @@ def test_the_model_file_is_the_first_dump(pir_models: Path, name: str):
     assert len(graph.ops) == len(printed.ops)
     for op, wanted in zip(graph.ops, printed.ops, strict=True):
         assert (op.type, op.inputs, op.outputs) == (wanted.type, wanted.inputs, wanted.outputs)
-        assert (op.layer, op.parent) == (wanted.layer, wanted.parent)
+        assert (op.layer, op.parent, op.region) == (wanted.layer, wanted.parent, wanted.region)
         # The text gives numbers with six digits, and leaves out what control flow ops have beside blocks.
         for key in op.attrs.keys() & wanted.attrs.keys() - {"dtype"}:
             same = op.attrs[key] == wanted.attrs[key]
@@ -235,6 +235,25 @@ def test_inner_blocks_and_attributes():
     assert main_block(main) is main
     assert same_graph(main, main_block(read_program(LOOP)))
     assert not diff(main, graph).removed
+
+
+def test_the_blocks_an_op_runs_are_numbered():
+    graph = read_program(
+        make_program(
+            [("pylayer", ["x"], ["y"], {"blocks": (10, "blocks_idx", [1, 2])}), ("relu", ["y"], ["z"], {})],
+            [("exp", ["x"], ["y"], {})],
+            [("conditional_block", ["y"], ["x"], {"sub_block": (8, "block_idx", 3)})],
+            [("abs", ["y"], ["x"], {})],
+        )
+    )
+    assert [(op.type, op.parent, op.region) for op in graph.ops] == [
+        ("pylayer", None, 0),
+        ("relu", None, 0),
+        ("exp", 0, 0),
+        ("conditional_block", 0, 1),
+        ("abs", 3, 0),
+    ]
+    assert [op.type for op in main_block(graph).ops] == ["pylayer", "relu"]
 
 
 def test_attributes_of_every_kind():

@@ -32,6 +32,9 @@ def test_what_is_printed_is_read_back(made):
         assert op.parent == wanted["parent"]
         assert op.attrs == wanted["attrs"]
         assert list(map(type, op.attrs.values())) == [type(wanted["attrs"][name]) for name in op.attrs]
+    for parent in {op.parent for op in graph.ops} - {None}:
+        # Each branch that is drawn holds one op.
+        assert [op.region for op in graph.ops if op.parent == parent] == [0, 1]
     assert {name: (value.dtype, value.shape) for name, value in graph.values.items()} == {
         name: (DTYPES[dtype], shape) for name, (dtype, shape) in made.values.items()
     }
@@ -172,10 +175,40 @@ def test_control_flow_and_block_arguments():
         ("pd_op.other", None),
         ("pd_op.abs", 7),
     ]
+    assert not any(op.region for op in graph.ops)
     assert graph.ops[2].inputs == ("%1", "%0")
     assert graph.values["%2"].shape == (2,)
     assert graph.values["%arg_0"].shape == (2,)
     assert (graph.values["%arg_1"].dtype, graph.values["%arg_1"].shape) == ("int32", (5,))
+
+
+def test_the_branches_of_an_if_are_regions():
+    graph = read_pir_text(
+        module(
+            '(%0) = "pd_op.data" () {name:"c"} : () -> tensor<1xb>',
+            '(%1) = "pd_op.if" (%0) {} -> tensor<1xb> {',
+            '    (%2) = "pd_op.if" (%0) {} -> tensor<1xb> {',
+            '        () = "cf.yield" (%0) {} : (tensor<1xb>) -> ',
+            "    } else {",
+            '        () = "cf.tuple_push" (%0) {} : (tensor<1xb>) -> ',
+            "    }",
+            '    () = "cf.yield" (%2) {} : (tensor<1xb>) -> ',
+            "} else {",
+            '    () = "cf.yield" (%0) {} : (tensor<1xb>) -> ',
+            "}",
+            '(%3) = "pd_op.abs" (%1) {} : (tensor<1xb>) -> tensor<1xb>',
+        )
+    )
+    assert [(op.type, op.parent, op.region) for op in graph.ops] == [
+        ("pd_op.data", None, 0),
+        ("pd_op.if", None, 0),
+        ("pd_op.if", 1, 0),
+        ("cf.yield", 2, 0),
+        ("cf.tuple_push", 2, 1),
+        ("cf.yield", 1, 0),
+        ("cf.yield", 1, 1),
+        ("pd_op.abs", None, 0),
+    ]
 
 
 OP = '(%0) = "pd_op.x" () {} : () -> tensor<1xf32>'
@@ -238,3 +271,7 @@ def test_native_text(pir_models: Path, name: str, how: str):
             "pd_op.while",
             "pd_op.if",
         }
+        held = {(first.ops[op.parent].type, op.region) for op in first.ops if op.parent is not None}
+        assert held == {("pd_op.while", 0), ("pd_op.if", 0), ("pd_op.if", 1)}
+        # One layer is called in the true branch, the other in the false one.
+        assert [op.region for op in first.ops if op.type == "pd_op.matmul"] == [0, 1]

@@ -55,6 +55,8 @@ class Op:
         identity: what names this op across stages where the dump has such a thing (the node number of a
             Program IR dump), else None.
         parent: index of the op whose region or block holds it (``pd_op.if``, ``while``), None at the top.
+        region: which of the parent's regions or blocks that is, from 0: of ``pd_op.if`` 0 is the true branch
+            and 1 the false one.
     """
 
     index: int
@@ -66,6 +68,7 @@ class Op:
     kernel: Kernel | None = None
     identity: str | None = None
     parent: int | None = None
+    region: int = 0
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def read_pir_json(data: bytes) -> Graph:
     try:
         reader = _Reader()
         for region in document["program"]["regions"]:
-            reader.region(region, None, 0)
+            reader.blocks(region, None, 0, 0)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ModelError(f"the PIR model is damaged: its program cannot be read ({reason})") from None
@@ -71,7 +71,7 @@ class _Reader:
     def __init__(self) -> None:
         self.builder = GraphBuilder("pir")
 
-    def region(self, region: dict[str, Any], parent: int | None, depth: int) -> None:
+    def blocks(self, region: dict[str, Any], parent: int | None, number: int, depth: int) -> None:
         if depth > _DEEPEST:
             raise ValueError(f"regions are nested more than {_DEEPEST} deep")
         for block in region["blocks"]:
@@ -80,9 +80,9 @@ class _Reader:
                     argument.get("TT")
                 )
             for op in block["ops"]:
-                self.op(op, parent, depth)
+                self.op(op, parent, number, depth)
 
-    def op(self, op: dict[str, Any], parent: int | None, depth: int) -> None:
+    def op(self, op: dict[str, Any], parent: int | None, number: int, depth: int) -> None:
         kind = op["#"]
         if kind == "p":
             self.parameter(op)
@@ -114,9 +114,9 @@ class _Reader:
         layer = attrs.get("struct_name")
         index = len(builder.ops)
         path = layer.rstrip("/") if isinstance(layer, str) else ""
-        builder.ops.append(Op(index, kind, inputs, outputs, attrs, path, None, None, parent))
-        for region in op.get("regions") or ():
-            self.region(region, index, depth + 1)
+        builder.ops.append(Op(index, kind, inputs, outputs, attrs, path, None, None, parent, number))
+        for place, region in enumerate(op.get("regions") or ()):
+            self.blocks(region, index, place, depth + 1)
 
     def parameter(self, op: dict[str, Any]) -> None:
         value = _value_id(op["O"]["%"])

@@ -136,15 +136,22 @@ class _Reader:
         # The op each open block belongs to; None for the module and for a parameter's (impossible) block.
         self.holders: list[int | None] = []
         self.last: int | None = None
+        # Which region of its op each open block is, and how many regions of every op have been opened.
+        self.regions: list[int] = []
+        self.opened: dict[int | None, int] = {}
         self.loop_types: list[TensorType] = []
         self._types: dict[str, TensorType] = {}
         self._values: dict[str, Any] = dict(_WORDS)
         self._kernels: dict[tuple[str, str], Kernel] = {}
 
     def open_block(self) -> None:
+        region = self.opened.get(self.last, 0)
+        self.opened[self.last] = region + 1
         self.holders.append(self.last)
+        self.regions.append(region)
 
     def close_block(self) -> None:
+        self.regions.pop()
         self.last = self.holders.pop()
 
     def read_block_arguments(self, line: str) -> None:
@@ -247,6 +254,7 @@ class _Reader:
                 kernel,
                 None,
                 self.holders[-1],
+                self.regions[-1],
             )
         )
 

@@ -76,7 +76,8 @@ def read_program(data: bytes) -> Graph:
     """
     program = _parse(data)
     builder = GraphBuilder("program")
-    parents: dict[int, int] = {}
+    # Block number to the op that runs it and the block's place among those the op runs.
+    parents: dict[int, tuple[int, int]] = {}
     for block in program.blocks:
         for var in block.vars:
             if builder.types.get(var.name, UNKNOWN) == UNKNOWN:
@@ -90,10 +91,11 @@ def read_program(data: bytes) -> Graph:
             inputs, outputs = _arguments(desc.inputs), _arguments(desc.outputs)
             builder.mention((*inputs, *outputs))
             attrs = {attr.name: _attribute(attr) for attr in desc.attrs}
+            held: list[int] = []
             for attr in desc.attrs:
                 if attr.type in (_BLOCK, _BLOCKS):
-                    held = [attr.block_idx] if attr.type == _BLOCK else list(attr.blocks_idx)
-                    parents.update((inner, index) for inner in held if inner > number)
+                    held += [attr.block_idx] if attr.type == _BLOCK else attr.blocks_idx
+            parents.update((inner, (index, place)) for place, inner in enumerate(held) if inner > number)
             if desc.type in ("feed", "fetch"):
                 for value in outputs if desc.type == "feed" else inputs:
                     builder.name(value, value)
@@ -108,7 +110,7 @@ def read_program(data: bytes) -> Graph:
                     layer.rstrip("/") if isinstance(layer, str) else "",
                     None,
                     None,
-                    parents.get(number),
+                    *parents.get(number, (None, 0)),
                 )
             )
     return builder.graph()
