@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pir_printer import modules, random_modules
 
-from workbench.ir import Graph, Op, Value, diff, read_pir_text, same_graph
+from workbench import load
+from workbench.ir import (
+    Graph,
+    Kernel,
+    Op,
+    Value,
+    alterations,
+    canonical_type,
+    diff,
+    diff_of,
+    read_pir_text,
+    same_graph,
+)
 
 
 def chain(
@@ -258,3 +271,137 @@ def test_native_stages(pir_models: Path, name: str, how: str):
         assert seen["replace_fetch_with_shadow_output_pass"] == (2, 2, 0)
     if (name, how) == ("attention", "plain"):
         assert seen["common_subexpression_elimination_pass"][0] == 0
+
+
+def program(*ops: tuple[str, tuple[str, ...], str], parameters: tuple[str, ...] = ()) -> Graph:
+    """A Program IR graph: type, inputs and the variable written; its arguments are in no order."""
+    values = {name: Value(name, "float32", (2,), name, True) for name in parameters}
+    values.update((output, Value(output, "float32", (2,), output)) for _, _, output in ops)
+    return Graph(
+        "program",
+        tuple(Op(at, kind, tuple(sorted(i)), (o,)) for at, (kind, i, o) in enumerate(ops)),
+        values,
+    )
+
+
+def test_the_same_network_in_both_irs_is_the_same():
+    pir = chain(
+        ("pd_op.data", (), {}),
+        ("pd_op.full_int_array", (), {}),
+        ("pd_op.reshape", ("v0", "v1"), {}),
+        ("pd_op.matmul", ("v2", "w0"), {}),
+        ("pd_op.add_", ("v3", "w1"), {}),
+        ("pd_op.matmul", ("v4", "w2"), {}),
+        ("builtin.shadow_output", ("v5",), {}),
+        parameters=("w0", "w1", "w2"),
+    )
+    pir = replace(pir, values={**pir.values, "v0": replace(pir.values["v0"], name="x")})
+    other = program(
+        ("feed", ("feed",), "x"),
+        ("reshape2", ("x",), "a"),
+        ("matmul_v2", ("a", "w0"), "b"),
+        ("elementwise_add", ("b", "w1"), "c"),
+        ("matmul_v2", ("c", "w2"), "d"),
+        ("fetch", ("d",), "fetch"),
+        parameters=("w0", "w1", "w2"),
+    )
+    found = diff(pir, other)
+    assert (found.matched, found.removed, found.added) == ({0: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5}, (1,), ())
+    assert found.altered == ()
+    values = {**other.values, "c": replace(other.values["c"], dtype="float16")}
+    found = diff(pir, replace(other, values=values))
+    assert found.altered == ((4, 3),)
+    assert alterations(pir, replace(other, values=values), found) == {
+        3: ["output types: float32[2] → float16[2]"]
+    }
+    # A dump that does not say is no difference.
+    values["c"] = replace(values["c"], dtype=None)
+    assert diff(pir, replace(other, values=values)).altered == ()
+    back = diff(other, pir)
+    assert {second: first for first, second in back.matched.items()} == {0: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pd_op.batch_norm_", "batch_norm"),
+        ("onednn_op.add", "elementwise_add"),
+        ("pd_op.embedding", "lookup_table_v2"),
+        ("builtin.shadow_output", "fetch"),
+        ("pd_op.data", "feed"),
+        ("pd_op.hardswish", "hard_swish"),
+        ("onednn_op.fused_conv2d", "fused_conv2d"),
+    ],
+)
+def test_one_computation_has_one_name(one: str, other: str):
+    assert canonical_type(one) == canonical_type(other)
+
+
+@pytest.mark.parametrize("name", ["digits", "resnet18", "bert_tiny", "mobilenet_v3_small"])
+def test_samples_are_the_same_in_both_irs(sample_folder: Callable[..., Path], name: str):
+    pir, other = (load(sample_folder(name, layout)).graph() for layout in ("pir", "program"))
+    found = diff(pir, other)
+    # All but the constants, which Program IR has as attributes.
+    assert {pir.ops[index].type for index in found.removed} <= {"pd_op.full", "pd_op.full_int_array"}
+    assert not found.added
+    assert not found.altered
+    for first, second in found.matched.items():
+        mine = {pir.values[value].name for value in pir.ops[first].inputs if pir.values[value].parameter}
+        theirs = {value for value in other.ops[second].inputs if other.values[value].parameter}
+        assert mine == theirs
+    for first, second in found.matched.items():
+        writers = {
+            found.matched[at]
+            for value in pir.ops[first].inputs
+            if (at := pir.producers.get(value)) in found.matched
+        }
+        read = [value for value in other.ops[second].inputs if not other.values[value].parameter]
+        assert writers == {other.producers[value] for value in read if value in other.producers}
+
+
+def test_what_is_different_about_an_op():
+    ops = list(BASE.ops)
+    ops[1] = replace(ops[1], attrs={"groups": 2, "fuse_activation": "relu", "origin_id": 3})
+    ops[3] = replace(ops[3], inputs=("v1", "w1"), kernel=Kernel("conv", "ONEDNN", "NCHW", "float32"))
+    ops[4] = replace(ops[4], inputs=("v3", "w0"))
+    values = {**BASE.values, "v1": Value("v1", "float16", (2, -1))}
+    after = Graph("pir", tuple(ops), values)
+    found = diff(BASE, after)
+    assert alterations(BASE, after, found) == {
+        1: [
+            'fuse_activation: none → "relu"',
+            "groups: 1 → 2",
+            "output type: float32[2] → float16[2, -1]",
+        ],
+        3: ["kernel: none → conv (ONEDNN, NCHW, float32)", "input 0: relu → conv"],
+        4: ["input 1: none → w0"],
+    }
+
+
+def test_long_values_are_cut_and_odd_ones_shown():
+    ops = list(BASE.ops)
+    ops[1] = replace(ops[1], attrs={"groups": "x" * 100_000, "odd": float("inf")})
+    after = replace(BASE, ops=tuple(ops))
+    (lines,) = alterations(BASE, after, diff(BASE, after)).values()
+    assert [line.partition(":")[0] for line in lines] == ["groups", "odd"]
+    assert all(len(line) < 300 for line in lines)
+
+
+def test_every_altered_op_has_a_line():
+    for one in ("add", "subtract"):
+        before = chain(("data", (), {"n": "x"}), ("data", (), {"n": "y"}), (one, ("v0", "v1"), {}))
+        after = chain(("data", (), {"n": "x"}), ("data", (), {"n": "y"}), (one, ("v1", "v0"), {}))
+        assert alterations(before, after, diff(before, after)) == {
+            2: ["input 0: data → another data", "input 1: data → another data"]
+        }
+
+
+def test_ops_known_to_be_the_same_are_compared_as_such():
+    ops = list(BASE.ops)
+    ops[1] = replace(ops[1], type="fused_conv")
+    after = replace(BASE, ops=tuple(ops))
+    assert diff(BASE, after).removed == (1,)
+    known = {index: index for index in range(len(ops))}
+    found = diff_of(BASE, after, known)
+    assert (found.matched, found.added, found.removed, found.altered) == (known, (), (), ((1, 1),))
+    assert alterations(BASE, after, found) == {1: ["type: conv → fused_conv"]}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from workbench.ir.graph import Graph, Op
+from workbench.ir.graph import Graph, Op, Value
 
 Mark = Literal["added", "removed", "altered"]
 
@@ -35,6 +36,70 @@ _FILLED_IN: Mapping[str, Any] = {
     "Scale_y": 1.0,
     "Scale_out": 1.0,
 }
+
+
+# Names of one computation: Program IR's to PIR's, and PIR's own for the same thing in another place. Those of
+# the sample models are tested on both; the others follow the names of Paddle's operators.
+_CANONICAL: Mapping[str, str] = {
+    "arg_max": "argmax",
+    "arg_min": "argmin",
+    "c_softmax": "softmax",
+    "conditional_block": "if",
+    "elementwise_add": "add",
+    "elementwise_div": "divide",
+    "elementwise_floordiv": "floor_divide",
+    "elementwise_max": "maximum",
+    "elementwise_min": "minimum",
+    "elementwise_mod": "remainder",
+    "elementwise_mul": "multiply",
+    "elementwise_sub": "subtract",
+    "expand_v2": "expand",
+    "feed": "data",
+    "fill_any_like": "full_like",
+    "fill_constant": "full",
+    "flatten_contiguous_range": "flatten",
+    "flatten2": "flatten",
+    "hard_sigmoid": "hardsigmoid",
+    "hard_swish": "hardswish",
+    "lookup_table": "embedding",
+    "lookup_table_v2": "embedding",
+    "matmul_v2": "matmul",
+    "mul": "matmul",
+    "reduce_all": "all",
+    "reduce_any": "any",
+    "reduce_max": "max",
+    "reduce_mean": "mean",
+    "reduce_min": "min",
+    "reduce_prod": "prod",
+    "reduce_sum": "sum",
+    "reshape2": "reshape",
+    "shadow_output": "fetch",
+    "squeeze2": "squeeze",
+    "top_k": "topk",
+    "top_k_v2": "topk",
+    "transpose2": "transpose",
+    "unsqueeze2": "unsqueeze",
+}
+
+
+_MISSING: Any = object()
+_UNKNOWN = "?"
+
+# What carries values into and out of a model.
+_ENDS = frozenset({"data", "fetch"})
+
+
+def canonical_type(name: str) -> str:
+    """The name of an op's computation, whatever the IR: ``add`` for ``pd_op.add_`` and ``elementwise_add``.
+
+    Args:
+        name: an op type as a dump gives it.
+
+    Returns:
+        The name without dialect and in-place mark, and PIR's name where Program IR has another.
+    """
+    bare = name.rpartition(".")[2].rstrip("_")
+    return _CANONICAL.get(bare, bare)
 
 
 @dataclass(frozen=True)
@@ -86,18 +151,36 @@ def diff(before: Graph, after: Graph) -> Diff:
     Returns:
         The difference. Ops of different types never match.
     """
-    first, second = _Side(before), _Side(after)
+    first, second = _sides(before, after)
     matcher = _Matcher(first, second)
     if first.has_identity and second.has_identity:
         matcher.by_identity()
     else:
         matcher.by_structure()
-    matched = dict(sorted(matcher.pairs.items()))
+    return _diff_of(first, second, dict(sorted(matcher.pairs.items())))
+
+
+def diff_of(before: Graph, after: Graph, matched: Mapping[int, int]) -> Diff:
+    """The difference of two graphs whose ops are known to be the same.
+
+    Args:
+        before: one graph.
+        after: the other.
+        matched: index of an op before to the index of the same op after, which may be of another type.
+
+    Returns:
+        The difference; what is in ``matched`` is altered or unchanged.
+    """
+    first, second = _sides(before, after)
+    return _diff_of(first, second, dict(sorted(matched.items())))
+
+
+def _diff_of(first: _Side, second: _Side, matched: dict[int, int]) -> Diff:
     reached = set(matched.values())
     return Diff(
         matched,
-        tuple(op.index for op in after.ops if op.index not in reached),
-        tuple(op.index for op in before.ops if op.index not in matched),
+        tuple(op.index for op in second.ops if op.index not in reached),
+        tuple(op.index for op in first.ops if op.index not in matched),
         _altered(first, second, matched),
     )
 
@@ -118,14 +201,24 @@ def same_graph(a: Graph, b: Graph) -> bool:
 _Source = tuple[int, int]
 
 
-class _Side:
-    """One graph, with its data flow by op index and the signatures ops are recognised by."""
+def _sides(before: Graph, after: Graph) -> tuple[_Side, _Side]:
+    across = before.ir != after.ir
+    return _Side(before, across=across), _Side(after, across=across)
 
-    def __init__(self, graph: Graph) -> None:
+
+class _Side:
+    """One graph, with its data flow by op index and the signatures ops are recognised by.
+
+    With across=True it is compared with a graph of the other IR: ops are called by their canonical type, what
+    they read has no order, and constants that only PIR has as ops are no part of the data flow.
+    """
+
+    def __init__(self, graph: Graph, *, across: bool = False) -> None:
         self.graph = graph
         self.ops = graph.ops
+        self.across = across
         # Program IR's variables have names that outlive passes; its dumps do not order arguments.
-        self.ordered = graph.ir == "pir"
+        self.ordered = graph.ir == "pir" and not across
         self.has_identity = bool(graph.ops) and all(op.identity is not None for op in graph.ops)
         # Per op and input: (index of the writer, which of its outputs), or None for parameters and the like.
         self.sources: list[list[_Source | None]] = []
@@ -134,11 +227,16 @@ class _Side:
         writer: dict[str, _Source] = {}
         for op in graph.ops:
             # The writer as of here: in Program IR a variable may be written again later.
-            found = [writer.get(value) for value in op.inputs]
+            found: list[_Source | None] = [writer.get(value) for value in op.inputs]
             self.sources.append(found)
             for place, source in enumerate(found):
                 if source is not None:
                     self.users[source[0]].append((op.index, place if self.ordered else 0, source[1]))
+            if across:
+                if not (op.inputs or canonical_type(op.type) in _ENDS):
+                    continue
+                writer.update((value, (op.index, 0)) for value in op.outputs)
+                continue
             for place, value in enumerate(op.outputs):
                 writer[value] = (op.index, place)
 
@@ -153,35 +251,67 @@ class _Side:
     def outer(self, value: str) -> object:
         """What stands for a value that no op writes: its name, or for a block argument its type."""
         found = self.graph.values.get(value)
+        if self.across:
+            return ("named", found.name or found.id) if found is not None and found.parameter else None
         if found is None or (self.ordered and not found.parameter and found.name is None):
             return ("argument", None if found is None else (found.dtype, found.shape))
         return ("named", found.name or found.id)
 
-    def output_types(self, op: Op) -> tuple[object, ...]:
-        values = (self.graph.values.get(value) for value in op.outputs)
-        types = tuple(None if value is None else (value.dtype, value.shape) for value in values)
-        return types if self.ordered else tuple(sorted(types, key=str))
+    @cached_property
+    def output_types(self) -> list[tuple[object, ...]]:
+        """Per op the types of what it writes."""
+        types = {name: (value.dtype, value.shape) for name, value in self.graph.values.items()}
+        found: list[tuple[object, ...]] = [
+            tuple([types.get(value) for value in op.outputs]) for op in self.ops
+        ]
+        return found if self.ordered else [tuple(sorted(one, key=str)) for one in found]
+
+    def given(self, op: Op) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
+        """The types of what an op gives to others, in no order; None if the dump leaves one out."""
+        found = []
+        for name in op.outputs:
+            if name in self.graph.users and not self.is_parameter(name):
+                value = self.graph.values.get(name)
+                if value is None or value.dtype is None or value.shape is None:
+                    return None
+                found.append((value.dtype, value.shape))
+        return tuple(sorted(found))
 
     @cached_property
     def parameter_names(self) -> list[tuple[str, ...]]:
-        return [tuple(self.name(value) for value in op.inputs if self.is_parameter(value)) for op in self.ops]
+        names = [
+            tuple(self.name(value) for value in op.inputs if self.is_parameter(value)) for op in self.ops
+        ]
+        return [tuple(sorted(one)) for one in names] if self.across else names
 
     @cached_property
     def full(self) -> list[object]:
-        """All that an op is by itself."""
+        """A hash of all that an op is by itself: attributes are long, and this is compared often."""
+        return [hash(one) for one in self._whole()]
+
+    def _whole(self) -> Iterable[object]:
+        if self.across:
+            # Inputs of the model are known by their names.
+            return (
+                (kind, tuple(map(self.name, op.outputs)) if kind == "data" else (), self.given(op))
+                for op, kind in zip(self.ops, self.types, strict=True)
+            )
         if not self.ordered:
-            return [(op.type, tuple(sorted(map(self.name, op.outputs)))) for op in self.ops]
+            return ((op.type, tuple(sorted(map(self.name, op.outputs)))) for op in self.ops)
         cache: dict[object, object] = {}
-        return [(op.type, op.layer, _frozen_attrs(op.attrs, cache), self.output_types(op)) for op in self.ops]
+        return (
+            (op.type, op.layer, _frozen_attrs(op.attrs, cache), types)
+            for op, types in zip(self.ops, self.output_types, strict=True)
+        )
 
     @cached_property
     def loose(self) -> list[object]:
         """What remains of an op when its attributes or output types change."""
-        return [(op.type, op.layer) for op in self.ops]
+        return self.types if self.across else [(op.type, op.layer) for op in self.ops]
 
     @cached_property
     def types(self) -> list[object]:
-        return [op.type for op in self.ops]
+        return [canonical_type(op.type) if self.across else op.type for op in self.ops]
 
     @cached_property
     def forward(self) -> list[int]:
@@ -192,6 +322,8 @@ class _Side:
                 (hashes[source[0]], source[1]) if source is not None else self.outer(value)
                 for source, value in zip(found, op.inputs, strict=True)
             ]
+            if self.across:
+                parts = [part for part in parts if part is not None]
             # The order of arguments is unknown in some Program IR graphs.
             hashes.append(hash((own, tuple(parts) if self.ordered else frozenset(map(hash, parts)))))
         return hashes
@@ -289,7 +421,8 @@ class _Matcher:
 
         With strict=True only neighbours that have no rival are paired.
         """
-        work = list(self.pairs.items())
+        near = self._near_open()
+        work = [pair for pair in self.pairs.items() if pair[0] in near]
         while work:
             first, second = work.pop()
             found = [
@@ -300,6 +433,15 @@ class _Matcher:
                 if pair[0] not in self.pairs and pair[1] not in self.reverse:
                     self.pair(*pair)
                     work.append(pair)
+
+    def _near_open(self) -> set[int]:
+        """The ops before that read or are read by an open one: nothing else has a neighbour to pair."""
+        near: set[int] = set()
+        for index in range(len(self.before.ops)):
+            if index not in self.pairs:
+                near.update(source[0] for source in self.before.sources[index] if source is not None)
+                near.update(user for user, _, _ in self.before.users[index])
+        return near
 
     def _writers(
         self, first: int, second: int, before: list[object], after: list[object]
@@ -416,9 +558,13 @@ def _differs(
     arguments: dict[str, str],
 ) -> bool:
     mine, other = before.ops[first], after.ops[second]
+    if before.across:
+        return _known_types_differ(before, after, mine, other)
+    if mine.type != other.type:
+        return True
     if mine.kernel != other.kernel or not _same_attrs(mine, other, before.ordered):
         return True
-    if before.ordered and before.output_types(mine) != after.output_types(other):
+    if before.ordered and before.output_types[first] != after.output_types[second]:
         return True
     if not before.ordered and not _same_known_types(before, after, mine, other):
         return True
@@ -453,21 +599,28 @@ def _same_attrs(mine: Op, other: Op, ordered: bool) -> bool:
     if not ordered and not (mine.attrs and other.attrs):
         # A dump without attributes says nothing about them.
         return True
-    keys = (mine.attrs.keys() | other.attrs.keys()) - VOLATILE
-    for key in keys:
-        if key in mine.attrs and key in other.attrs:
-            if not _same_value(mine.attrs[key], other.attrs[key]):
-                return False
-            continue
-        value = mine.attrs.get(key, other.attrs.get(key))
-        if ordered or not (value in (None, False, "", []) or value == _FILLED_IN.get(key)):
-            return False
-    return True
+    return all(
+        _same_attr(key, mine.attrs.get(key, _MISSING), other.attrs.get(key, _MISSING), ordered)
+        for key in (mine.attrs.keys() | other.attrs.keys()) - VOLATILE
+    )
+
+
+def _same_attr(key: str, ours: Any, theirs: Any, ordered: bool) -> bool:
+    if ours is not _MISSING and theirs is not _MISSING:
+        return _same_value(ours, theirs)
+    value = theirs if ours is _MISSING else ours
+    return not ordered and (value in (None, False, "", []) or bool(value == _FILLED_IN.get(key)))
 
 
 def _same_value(a: object, b: object) -> bool:
     # NaN is the same as NaN here.
     return a == b or repr(a) == repr(b)
+
+
+def _known_types_differ(before: _Side, after: _Side, mine: Op, other: Op) -> bool:
+    """Whether what others read from two ops of different IRs has other types, as far as both dumps say."""
+    ours, theirs = before.given(mine), after.given(other)
+    return None not in (ours, theirs) and len(ours or ()) == len(theirs or ()) and ours != theirs
 
 
 def _same_known_types(before: _Side, after: _Side, mine: Op, other: Op) -> bool:
@@ -481,3 +634,161 @@ def _same_known_types(before: _Side, after: _Side, mine: Op, other: Op) -> bool:
         if None not in (ours.shape, theirs.shape) and ours.shape != theirs.shape:
             return False
     return True
+
+
+# Characters of one value in a line of `alterations`.
+_LONGEST = 120
+_ABSENT = "none"
+_DIALECTS = ("pd_op.", "onednn_op.", "builtin.", "pd_kernel.", "cinn_op.", "custom_op.")
+# Said once, as the kernel.
+_KERNEL_ATTRS = frozenset({"kernel_key", "kernel_name"})
+
+
+def alterations(before: Graph, after: Graph, found: Diff) -> dict[int, list[str]]:
+    """What is different about each altered op, in words.
+
+    Args:
+        before: the graph before.
+        after: the graph after.
+        found: their difference.
+
+    Returns:
+        Index after to lines such as ``fuse_activation: "" → "relu"`` or ``input 1: relu → fused_conv2d``,
+        inputs counted from 0, an input or attribute that one side lacks called "none".
+    """
+    first, second = _sides(before, after)
+    return {now: _told(first, second, was, now, found.matched) for was, now in found.altered}
+
+
+def _told(before: _Side, after: _Side, first: int, second: int, matched: Mapping[int, int]) -> list[str]:
+    mine, other = before.ops[first], after.ops[second]
+    if before.across:
+        return [_change("output types", _types(before.given(mine)), _types(after.given(other)))]
+    lines: list[str] = []
+    if mine.type != other.type:
+        lines.append(_change("type", mine.type, other.type))
+    if not _same_attrs(mine, other, before.ordered):
+        lines.extend(_attr_lines(mine, other, before.ordered))
+    if mine.kernel != other.kernel:
+        lines.append(_change("kernel", _kernel(mine), _kernel(other)))
+    lines.extend(_input_lines(before, after, first, second, matched))
+    lines.extend(_output_lines(before, after, mine, other))
+    return lines or ["reads another argument of its block"]
+
+
+def _change(what: str, was: str, now: str) -> str:
+    return f"{what}: {_shortened(was)} → {_shortened(now)}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]}…{text[-_LONGEST // 3 + 1 :]}"
+
+
+def _attr_lines(mine: Op, other: Op, ordered: bool) -> list[str]:
+    lines = []
+    said = VOLATILE | _KERNEL_ATTRS if mine.kernel != other.kernel else VOLATILE
+    for key in sorted((mine.attrs.keys() | other.attrs.keys()) - said):
+        ours, theirs = mine.attrs.get(key, _MISSING), other.attrs.get(key, _MISSING)
+        if not _same_attr(key, ours, theirs, ordered):
+            lines.append(_change(_shortened(key), _plain(ours), _plain(theirs)))
+    return lines
+
+
+def _plain(value: Any) -> str:
+    if value is _MISSING:
+        return _ABSENT
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _kernel(op: Op) -> str:
+    kernel = op.kernel
+    return _ABSENT if kernel is None else f"{kernel.name} ({kernel.backend}, {kernel.layout}, {kernel.dtype})"
+
+
+def _input_lines(
+    before: _Side, after: _Side, first: int, second: int, matched: Mapping[int, int]
+) -> list[str]:
+    ours, theirs = _read(before, first, matched), _read(after, second, None)
+    if before.ordered and len(ours) == len(theirs):
+        return [
+            _read_change(f"input {place}", mine[1], other[1])
+            for place, (mine, other) in enumerate(zip(ours, theirs, strict=True))
+            if mine[0] != other[0]
+        ]
+    open_theirs: dict[str, list[tuple[int, str]]] = {}
+    for place, (key, name) in enumerate(theirs):
+        open_theirs.setdefault(_key(key, before.ordered), []).append((place, name))
+    lost: list[str] = []
+    for key, name in ours:
+        same = open_theirs.get(_key(key, before.ordered))
+        if same:
+            same.pop(0)
+        else:
+            lost.append(name)
+    new = sorted(one for places in open_theirs.values() for one in places)
+    lines = []
+    for at in range(max(len(lost), len(new))):
+        was = lost[at] if at < len(lost) else _ABSENT
+        now = new[at][1] if at < len(new) else _ABSENT
+        where = f"input {new[at][0]}" if before.ordered and at < len(new) else "input"
+        lines.append(_read_change(where, was, now))
+    return lines
+
+
+def _read(side: _Side, index: int, matched: Mapping[int, int] | None) -> list[tuple[object, str]]:
+    """Per input what it is, in terms of the graph after, and what to call it."""
+    found: list[tuple[object, str]] = []
+    for value, source in zip(side.ops[index].inputs, side.sources[index], strict=True):
+        if source is None:
+            found.append((side.outer(value), side.name(value)))
+            continue
+        writer = source[0] if matched is None else matched.get(source[0], -1)
+        found.append(((writer, source[1]), side.ops[source[0]].type))
+    return found
+
+
+def _key(key: object, ordered: bool) -> str:
+    return str(key) if ordered else _unplaced([key])[0]
+
+
+def _read_change(where: str, was: str, now: str) -> str:
+    ours, theirs = _bare(was), _bare(now)
+    if was == now:
+        theirs = f"another {theirs}"
+    elif ours == theirs:
+        ours, theirs = was, now
+    return _change(where, ours, theirs)
+
+
+def _bare(name: str) -> str:
+    return name.partition(".")[2] if name.startswith(_DIALECTS) else name
+
+
+def _output_lines(before: _Side, after: _Side, mine: Op, other: Op) -> list[str]:
+    if not before.ordered and _same_known_types(before, after, mine, other):
+        return []
+    ours = [before.graph.values.get(value) for value in mine.outputs]
+    theirs = [after.graph.values.get(value) for value in other.outputs]
+    if not before.ordered:
+        names = {after.name(value): at for at, value in enumerate(other.outputs)}
+        places = [names.get(before.name(value)) for value in mine.outputs]
+        theirs = [None if at is None else theirs[at] for at in places]
+    lines = []
+    for place in range(max(len(ours), len(theirs))):
+        was = _type(ours[place]) if place < len(ours) else _ABSENT
+        now = _type(theirs[place]) if place < len(theirs) else _ABSENT
+        if was != now and (before.ordered or _UNKNOWN not in was + now):
+            what = "output type" if max(len(ours), len(theirs)) == 1 else f"output {place} type"
+            lines.append(_change(what, was, now))
+    return lines
+
+
+def _type(value: Value | None) -> str:
+    if value is None or (value.dtype is None and value.shape is None):
+        return _UNKNOWN
+    shape = "" if value.shape is None else f"[{', '.join(map(str, value.shape))}]"
+    return f"{value.dtype or _UNKNOWN}{shape}"
+
+
+def _types(given: tuple[tuple[str, tuple[int, ...]], ...] | None) -> str:
+    return ", ".join(f"{dtype}[{', '.join(map(str, shape))}]" for dtype, shape in given or ()) or _UNKNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.tracing.lineage import Change, Lineage
 from workbench.tracing.passtrace import PassTrace, Stage, trace
 
-__all__ = ["PassTrace", "Stage", "trace"]
+__all__ = ["Change", "Lineage", "PassTrace", "Stage", "trace"]

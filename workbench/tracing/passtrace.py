@@ -14,6 +14,7 @@ from workbench.errors import TraceError, WorkbenchError
 from workbench.ir import (
     Diff,
     Graph,
+    Op,
     count_ops,
     diff,
     enrich,
@@ -25,6 +26,7 @@ from workbench.ir import (
 )
 from workbench.models import Model
 from workbench.tracing.capture import Dump, PirPrint, Ran, pir_stages, program_stages
+from workbench.tracing.lineage import Lineage
 from workbench.tracing.store import DumpStore
 
 Progress = Callable[[str], object]
@@ -76,6 +78,14 @@ class Stage:
         if self._dump.after == previous.after and same_program:
             return False
         return bool(self.diff.added or self.diff.removed or self.diff.altered)
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the dump after the pass is another text than the one before, changed or not."""
+        if self.index == 0:
+            return False
+        before = self._dump.before or self._trace.stages[self.index - 1]._dump.after
+        return self._dump.after != before
 
     @property
     def lowered(self) -> bool:
@@ -189,6 +199,53 @@ class PassTrace:
                 return stage
         raise TraceError(f"no pass {name!r} ran: the passes are {', '.join(self.loaded.given['passes'])}")
 
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What became of every op and what every op stands for, by key."""
+        return Lineage(self)
+
+    def origins(self, stage: int, op: int) -> list[Op]:
+        """The ops of the model, as loaded, that one op stands for.
+
+        Args:
+            stage: index of a stage.
+            op: index of an op of its graph.
+
+        Raises:
+            TraceError: there is no such stage or op.
+        """
+        keys = self.lineage.keys(stage)
+        _check_op(op, len(keys), stage)
+        loaded = self.stages[0].graph.ops
+        return [loaded[key] for key in self.lineage.origins(keys[op], stage)]
+
+    def fate(self, op: int) -> list[str]:
+        """What the passes made of an op of the model, a line per step; none if it stays as it is.
+
+        Args:
+            op: index of an op of stage 0.
+
+        Raises:
+            TraceError: there is no such op.
+        """
+        _check_op(op, len(self.lineage.keys(0)), 0)
+        return self.lineage.tell(op)
+
+    def compare(self, first: int, second: int) -> Diff:
+        """What is different between the graphs of two stages, however far apart.
+
+        Args:
+            first: index of one stage.
+            second: index of the other, which may come earlier.
+
+        Returns:
+            The difference; ops that passes left or altered are the same op, even if one rewrote their type.
+
+        Raises:
+            TraceError: there is no such stage.
+        """
+        return self.lineage.compare(first, second)
+
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
 
@@ -271,6 +328,11 @@ class PassTrace:
 
     def __repr__(self) -> str:
         return f"<PassTrace {self.session.model.name}: {self.config.label}, {len(self.stages) - 1} passes>"
+
+
+def _check_op(op: int, count: int, stage: int) -> None:
+    if not 0 <= op < count:
+        raise TraceError(f"stage {stage} has no op {op}: give an index from 0 to {count - 1}")
 
 
 def trace(
