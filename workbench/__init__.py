@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.models import Model, from_bytes, load, sample, sample_inputs, sample_labels
     from workbench.tracing import PassTrace, trace
-    from workbench.ui import open  # noqa: A004
+    from workbench.ui import open, view  # noqa: A004
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -33,6 +33,7 @@ _ROOMS = {
     "sample_inputs": "models",
     "sample_labels": "models",
     "trace": "tracing",
+    "view": "ui",
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "sample_inputs",
     "sample_labels",
     "trace",
+    "view",
 ]
 
 

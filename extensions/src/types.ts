@@ -1,12 +1,14 @@
-/** What crosses between Python and the page. Mirrors the traits in `workbench/ui/_widgets.py`. */
+/** What crosses between Python and the page. Mirrors the traits in `workbench/ui`. */
 
 /** The part of an anywidget model the widgets use. */
 export interface Model<T extends object> {
   get<K extends keyof T & string>(name: K): T[K];
   set<K extends keyof T & string>(name: K, value: T[K]): void;
   save_changes(): void;
-  on(event: string, callback: () => void): void;
-  off(event: string, callback: () => void): void;
+  /** A question to Python; its answer comes as a `msg:custom` event. */
+  send(content: unknown): void;
+  on(event: string, callback: (content?: unknown) => void): void;
+  off(event: string, callback: (content?: unknown) => void): void;
 }
 
 export interface RenderContext<T extends object> {
@@ -50,31 +52,44 @@ export interface PassListTraits {
   height: number;
 }
 
-export type Sign = "added" | "removed" | "altered";
+export type GraphStage = Pick<Stage, "index" | "pass" | "changed">;
 
-/** One changed op. */
-export interface ChangeRow {
-  sign: string;
-  type: string;
+/** Numbers on ops, by the key an op has in every stage. */
+export interface OverlayTrait {
   name: string;
-  inputs: string | string[];
-  outputs: string | string[];
+  unit: string;
+  combine: "sum" | "max";
+  keys: number[];
+  values: number[];
 }
 
 export interface GraphViewTraits {
-  before: string;
-  after: string;
-  before_title: string;
-  after_title: string;
+  /** The graph and the lineage, packed: see `graph/document.ts`. */
+  document: DataView;
+  lineage: DataView;
+  stages: GraphStage[];
+  other_stages: GraphStage[];
+  stage: number;
+  /** "before", "none", "3" or "other:3". */
+  against: string;
+  selection: number[];
+  selection_before: number[];
+  query: string;
+  found: number[];
+  only: number[];
+  mode: "auto" | "flat" | "layers";
+  open_blocks: string[];
+  colour_by: string;
+  overlays: OverlayTrait[];
+  fade: boolean;
+  show_parameters: boolean;
+  title: string;
   note: string;
-  too_large: string;
-  table: ChangeRow[];
-  /** `before:op12` or `after:op12`, or empty. */
-  selected: string;
+  message: string;
+  busy: boolean;
+  choose_stage: boolean;
   theme: string;
+  /** Id of the picture that stands for the view where there is no kernel. */
+  still: string;
   height: number;
-  /** Seconds one drawing may take. */
-  time_limit: number;
 }
-
-export type Side = "before" | "after";

@@ -1,413 +1,526 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { readDrawing } from "../src/drawing";
-import { pngBlob, standaloneSvg } from "../src/export";
+/** The graph explorer in use: what it shows, how it is moved about in, and what it tells Python. */
+import { afterEach, describe, expect, it } from "vitest";
 import { render } from "../src/graph_view";
-import type { GraphViewTraits } from "../src/types";
+import { explore, Explorer, frames, pack, stages, traits, until } from "./explorer";
 import { mount, one, press, unmountAll } from "./mock";
+import { documentOf, type OpDescription } from "./scenes";
 
-/** A chain of ops; `marks` gives some of them a class. */
-function chain(
-  length: number,
-  marks: Record<number, string> = {},
-  label = (i: number) => `conv2d ${i}`,
-): string {
-  const lines = ['digraph { node [shape=box style="rounded" fontname="Helvetica" fontsize=10]'];
-  for (let i = 0; i < length; i += 1) {
-    const mark = marks[i] ? ` ${marks[i]}` : "";
-    const text = JSON.stringify(label(i));
-    lines.push(`n${i} [id="op${i}" class="op${mark}" label=${text} tooltip=${JSON.stringify(`tip ${i}`)}]`);
-    if (i) lines.push(`n${i - 1} -> n${i}`);
-  }
-  return `${lines.join("\n")}\n}`;
-}
+afterEach(unmountAll);
 
-/** Enough long edges to keep Graphviz busy for minutes. */
-function endless(): string {
-  const lines = ["digraph {"];
-  for (let i = 0; i < 900; i += 1)
-    for (let k = 1; k < 8; k += 1) lines.push(`n${i} -> n${(i * k * 7 + k * 131) % 900}`);
-  return `${lines.join("\n")}\n}`;
-}
-
-function show(more: Partial<GraphViewTraits> = {}) {
-  const shown = mount(render, {
-    before: chain(6, { 2: "removed", 3: "removed" }),
-    after: chain(5, { 2: "added" }),
-    before_title: "map_op_pass",
-    after_title: "fuse_pass",
-    note: "",
-    too_large: "",
-    table: [],
-    selected: "",
-    theme: "",
-    height: 300,
-    time_limit: 10,
-    ...more,
-  });
-  const pane = (side: string) => one(shown.el, `.pwb-pane[data-side="${side}"]`);
-  const canvas = (side: string) => one(pane(side), ".pwb-canvas");
-  const node = (side: string, id: string) => one<SVGGElement>(pane(side), `.node[data-id="${id}"]`);
-  const transform = (side: string) => one(pane(side), ".pwb-viewport").getAttribute("transform");
-  const drawn = (side = "after", count = 1) =>
-    expect
-      .poll(() => pane(side).querySelectorAll(".node").length, { timeout: 10_000 })
-      .toBeGreaterThanOrEqual(count);
-  const button = (label: string) => one<HTMLButtonElement>(shown.el, `button[aria-label^="${label}"]`);
-  return { ...shown, pane, canvas, node, transform, drawn, button };
-}
-
-const outlined = (root: ParentNode) =>
-  [...root.querySelectorAll<SVGElement>(".node.pwb-selected")].map(({ dataset }) => dataset.id);
-
-beforeEach(() => {
-  document.body.dataset.jpThemeLight = "true";
-});
-afterEach(() => {
-  unmountAll();
-  delete document.body.dataset.jpThemeLight;
-});
-
-describe("drawing", () => {
-  it("shows both graphs with their marks, in form and words", async () => {
-    const { el, pane, node, drawn } = show({ note: "20 matches" });
-    await drawn();
-    expect(pane("before").querySelectorAll(".node")).toHaveLength(6);
-    expect(pane("after").querySelectorAll(".node")).toHaveLength(5);
-    expect(pane("before").textContent).toContain("− 2 removed");
-    expect(pane("after").textContent).toContain("+ 1 added");
-    expect(node("after", "op2").querySelector(".pwb-badge")).not.toBeNull();
-    expect(node("after", "op1").querySelector(".pwb-badge")).toBeNull();
-    expect(node("after", "op1").querySelector("title")?.textContent).toBe("tip 1");
-    expect(one(pane("after"), '[role="img"]').getAttribute("aria-label")).toBe(
-      "fuse_pass: graph with 5 nodes, 1 added",
-    );
-    expect(one(el, ".pwb-note").textContent).toBe("20 matches");
-    // The sheet is transparent: nothing white is left behind the nodes.
-    expect(pane("after").querySelector(".graph > polygon")).toBeNull();
-  });
-
-  it("shows one graph alone, and follows new traits", async () => {
-    const { model, pane, drawn } = show({ before: "" });
-    await drawn();
-    expect(pane("before").hidden).toBe(true);
-    model.update({ before: chain(4), after: chain(9), after_title: "next" });
-    await drawn("after", 9);
-    expect(pane("before").hidden).toBe(false);
-    expect(pane("after").textContent).toContain("next");
-  });
-
-  it("keeps the place when the graph changes a little", async () => {
-    const { model, transform, drawn, canvas } = show({ after: chain(20, { 2: "added" }), height: 200 });
-    await drawn("after", 20);
-    press(canvas("after"), "ArrowDown");
-    press(canvas("after"), "+");
-    const [after, before] = [transform("after"), transform("before")];
-    model.set("after", chain(21));
-    await drawn("after", 21);
-    expect(transform("after")).toBe(after);
-    expect(transform("before")).toBe(before);
-  });
-
-  it("brings a change into view when none is there", async () => {
-    const { el, model, transform, drawn } = show({ after: chain(40, { 2: "added" }), before: "", height: 200 });
-    await drawn();
-    const start = transform("after");
-    model.set("after", chain(40, { 37: "added" }));
-    await expect.poll(() => transform("after")).not.toBe(start);
-    const canvas = one(el, ".pwb-pane[data-side=after] .pwb-canvas").getBoundingClientRect();
-    const added = one(el, ".pwb-pane[data-side=after] .node.added").getBoundingClientRect();
-    expect(added.top).toBeGreaterThanOrEqual(canvas.top);
-    expect(added.bottom).toBeLessThanOrEqual(canvas.bottom);
-  });
-
-  it("keeps the place of a pane that was away for a stage", async () => {
-    const first = chain(20, { 2: "removed" });
-    const { model, pane, transform, drawn, canvas } = show({ before: first, height: 200 });
-    await drawn();
-    press(canvas("before"), "+");
-    press(canvas("before"), "ArrowDown");
-    const start = transform("before");
-    model.set("before", "");
-    await expect.poll(() => pane("before").hidden).toBe(true);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    model.set("before", first);
-    await drawn("before", 20);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(transform("before")).toBe(start);
-  });
-
-  it("waits for a place on the page before it fits", async () => {
-    const { el, transform, drawn } = show({ before: "" });
-    el.style.display = "none";
-    await drawn();
-    el.style.display = "";
-    await expect.poll(() => transform("after")).toMatch(/scale\(1\./);
-  });
-});
-
-it("leaves room for a label in whatever sans-serif", async () => {
-  const wide = chain(1, {}, () => "params: conv2d_0.w_0 [64x64x3x3], conv2d_0.b_0 [64]");
-  const { node, drawn } = show({ before: "", after: wide.replace('"Helvetica"', '"sans-serif"') });
-  await drawn();
-  const [box, text] = ["path", "text"].map((part) => one<SVGGElement>(node("after", "op0"), part).getBBox());
-  expect(text!.width).toBeLessThan(box!.width - 6);
-});
-
-it("shows the sign once where the label starts with it", async () => {
-  const { node, drawn } = show({ before: "", after: chain(3, { 1: "added" }, () => "+ conv2d") });
-  await drawn();
-  expect(node("after", "op1").querySelector("text")?.textContent).toBe("conv2d");
-  expect(node("after", "op0").querySelector("text")?.textContent).toBe("+ conv2d");
-});
-
-describe("zoom and pan", () => {
-  const scale = (text: string | null) => Number(text?.match(/scale\(([\d.]+)\)/)?.[1]);
-
-  it("zooms both panes together by button and key", async () => {
-    const { transform, drawn, button, canvas } = show();
-    await drawn();
-    const start = scale(transform("after"));
-    button("Zoom in").click();
-    expect(scale(transform("after"))).toBeCloseTo(start * 1.25, 3);
-    expect(scale(transform("before"))).toBeCloseTo(start * 1.25, 3);
-    press(canvas("before"), "1");
-    expect(scale(transform("after"))).toBeCloseTo(4 / 3, 3);
-    button("Show the whole").click();
-    expect(scale(transform("after"))).toBeLessThan(4 / 3);
-  });
-
-  it("leaves the wheel to the page unless Ctrl is held or the graph has the focus", async () => {
-    const { transform, drawn, canvas } = show();
-    await drawn();
-    const wheel = (ctrlKey: boolean) =>
-      canvas("after").dispatchEvent(
-        new WheelEvent("wheel", { deltaY: -100, ctrlKey, bubbles: true, cancelable: true }),
-      );
-    const start = transform("after");
-    expect(wheel(false)).toBe(true);
-    expect(transform("after")).toBe(start);
-    expect(wheel(true)).toBe(false);
-    expect(scale(transform("after"))).toBeGreaterThan(scale(start));
-    canvas("after").focus();
-    expect(wheel(false)).toBe(false);
-  });
-
-  it("moves by drag without selecting", async () => {
-    const { model, transform, drawn, canvas, node } = show();
-    await drawn();
-    const [start, other] = [transform("after"), transform("before")];
-    const pointer = (type: string, x: number) =>
-      node("after", "op2").dispatchEvent(
-        new PointerEvent(type, { clientX: x, clientY: 100, buttons: 1, bubbles: true, pointerId: 1 }),
-      );
-    canvas("after").setPointerCapture = () => {};
-    pointer("pointerdown", 100);
-    pointer("pointermove", 130);
-    pointer("pointerup", 130);
-    node("after", "op2").dispatchEvent(new MouseEvent("click", { bubbles: true }));
-    expect(transform("after")).not.toBe(start);
-    expect(transform("before")).toBe(other);
-    expect(model.get("selected")).toBe("");
-  });
-});
-
-describe("selection and changes", () => {
-  it("selects by click, tells it, and clears with Escape", async () => {
-    const { el, model, node, pane, drawn, canvas } = show();
-    await drawn();
-    node("before", "op3").dispatchEvent(new MouseEvent("click", { bubbles: true }));
-    expect(model.get("selected")).toBe("before:op3");
-    expect(model.saves).toBeGreaterThan(0);
-    expect(outlined(el)).toEqual(["op3"]);
-    expect(pane("before").querySelectorAll(".edge.pwb-near")).toHaveLength(2);
-    expect(one(el, '[aria-live="polite"]').textContent).toContain("conv2d 3, removed");
-    press(canvas("before"), "Escape");
-    expect(model.get("selected")).toBe("");
-    expect(outlined(el)).toEqual([]);
-  });
-
-  it("follows the trait, and forgets it when another graph comes", async () => {
-    const { el, model, drawn } = show();
-    await drawn();
-    model.set("selected", "after:op4");
-    expect(outlined(el)).toEqual(["op4"]);
-    model.set("after", chain(7));
-    await drawn("after", 7);
-    expect(model.get("selected")).toBe("");
-    model.update({ after: chain(8), selected: "after:op6" });
-    await drawn("after", 8);
-    expect(outlined(el)).toEqual(["op6"]);
-  });
-
-  it("goes through the changes of both panes with n, p and the buttons", async () => {
-    const { el, model, pane, drawn, canvas, button } = show();
-    await drawn();
-    expect(one(el, ".pwb-counter").textContent).toBe("2 changes");
-    press(canvas("after"), "n");
-    expect(one(el, ".pwb-counter").textContent).toBe("1 of 2 changes");
-    expect(outlined(pane("before"))).toEqual(["op2"]);
-    expect(outlined(pane("after"))).toEqual(["op2"]);
-    expect(model.get("selected")).toBe("before:op2");
-    button("Next change").click();
-    expect(outlined(pane("before"))).toEqual(["op3"]);
-    press(canvas("after"), "p");
-    press(canvas("after"), "p");
-    expect(one(el, ".pwb-counter").textContent).toBe("2 of 2 changes");
-    press(button("Zoom in"), "n");
-    expect(one(el, ".pwb-counter").textContent).toBe("1 of 2 changes");
-    expect(press(canvas("after"), "x")).toBe(true);
-  });
-});
-
-describe("what comes from a model file", () => {
-  it("stays text", async () => {
-    const hostile = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>]]>&"';
-    const { el, pane, drawn } = show({
-      before: "",
-      after: chain(2, {}, () => hostile),
-      after_title: hostile,
-    });
-    await drawn();
-    expect(el.querySelector("img, script, foreignObject, a, image")).toBeNull();
-    expect(pane("after").querySelector(".node text")?.textContent).toBe(hostile);
-    expect("hacked" in window).toBe(false);
-  });
-
-  it("loses scripts, handlers, links and styles in the drawing itself", () => {
-    const { content } =
-      readDrawing(`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
-      viewBox="0 0 10 10" onload="x()"><g class="graph" transform="translate(4 6)"><script>x()</script>
-      <foreignObject><body xmlns="http://www.w3.org/1999/xhtml"/></foreignObject><image href="http://h/x.png"/>
-      <style>*{}</style><animate/><use xlink:href="http://h/x.svg#y"/>
-      <g id="op0" class="node op added jp-Dialog" onclick="x()" style="position:fixed"><title>n0</title>
-      <a xlink:href="javascript:x()" xlink:title="tip"><path d="M0,0C1,1 2,2 3,3" fill="url(http://h/)"/></a></g></g></svg>`);
-    const html = content.outerHTML;
-    for (const word of [
-      "script",
-      "foreign",
-      "image",
-      "style",
-      "href",
-      "onclick",
-      "onload",
-      "url(",
-      "jp-",
-      "animate",
-      "use",
-    ])
-      expect(html).not.toContain(word);
-    expect(content.querySelector(".node title")?.textContent).toBe("tip");
-    expect(content.querySelector<SVGElement>(".node")?.dataset).toMatchObject({ id: "op0", name: "n0" });
-  });
-
-  it("says in words what Graphviz does not accept, and goes on", async () => {
-    const { el, model, drawn } = show({ before: "", after: "digraph { a -> " });
-    await expect.poll(() => one(el, ".pwb-words").textContent).toContain("syntax error");
-    model.set("after", chain(3));
-    await drawn("after", 3);
-    expect(one(el, ".pwb-words").hidden).toBe(true);
-    model.set("before", "no graph");
-    await expect
-      .poll(() => one(el, '[data-side="before"] .pwb-notice').textContent)
-      .toContain("could not draw");
-    expect(one(el, '[data-side="after"]').querySelectorAll(".node")).toHaveLength(3);
-  });
-});
-
-describe("when there is no drawing", () => {
-  const table = [
-    { sign: "added", type: "fused_conv2d", name: "c1", inputs: ["x", "w"], outputs: "y" },
-    { sign: "removed", type: "conv2d", name: "<b>", inputs: "x", outputs: [] },
-  ];
-
-  it("gives the reason and the table", async () => {
-    const { el, model, drawn } = show({ too_large: "10,000 ops are too many to draw.", table });
-    expect(one(el, ".pwb-words").textContent).toBe("10,000 ops are too many to draw.");
-    expect(one(el, ".pwb-stage").hidden).toBe(true);
-    expect(one<HTMLDetailsElement>(el, "details.pwb-changes").open).toBe(true);
-    const cells = [...el.querySelectorAll("tbody td")].map((cell) => cell.textContent);
-    expect(cells).toEqual([
-      "+ added",
-      "fused_conv2d",
-      "c1",
-      "x, w",
-      "y",
-      "− removed",
-      "conv2d",
-      "<b>",
-      "x",
-      "",
-    ]);
-    model.set("too_large", "");
-    await drawn();
-    expect(one(el, ".pwb-stage").hidden).toBe(false);
-  });
-
-  it("stops a drawing that takes too long, and draws the next", async () => {
-    const { el, model, drawn } = show({ before: "", after: endless(), time_limit: 1.5, table });
-    await expect
-      .poll(() => one(el, ".pwb-words").textContent, { timeout: 8_000 })
-      .toContain("within 1.5 seconds");
-    expect(el.querySelectorAll("tbody tr")).toHaveLength(2);
-    model.update({ after: chain(4), time_limit: 10 });
-    await drawn("after", 4);
-  });
-
-  it("gives up a drawing nobody waits for any more", async () => {
-    const { model, drawn } = show({ before: "", after: endless() });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const start = performance.now();
-    model.set("after", chain(4));
-    await drawn("after", 4);
-    expect(performance.now() - start).toBeLessThan(5_000);
-  });
-
-  it("shows long tables in part first", () => {
-    const rows = Array.from({ length: 450 }, (_, i) => ({ ...table[0]!, name: `c${i}` }));
-    const { el } = show({ too_large: "Too large.", table: rows });
-    expect(el.querySelectorAll("tbody tr")).toHaveLength(200);
-    one<HTMLButtonElement>(el, ".pwb-more").click();
-    expect(el.querySelectorAll("tbody tr")).toHaveLength(450);
-  });
-});
-
-it("tells the theme and follows it", async () => {
-  const { model } = show();
-  expect(model.get("theme")).toBe("light");
-  document.body.dataset.jpThemeLight = "false";
-  await expect.poll(() => model.get("theme")).toBe("dark");
-});
-
-it("writes a drawing that stands alone", async () => {
-  const { el, pane, drawn } = show({ before: "" });
-  await drawn();
-  const shown = readDrawing(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 60"><g class="graph"/></svg>',
+/** A branch and its sum, in two blocks. */
+const net: OpDescription[] = [
+  { type: "pd_op.data", outputs: ["x"] },
+  { type: "pd_op.conv2d", inputs: ["x", "w0"], outputs: ["a"], layer: "/Net/Block_0/Conv2D", attrs: { strides: [2, 2] } },
+  { type: "pd_op.batch_norm_", inputs: ["a", "m"], outputs: ["b"], layer: "/Net/Block_0/BatchNorm" },
+  { type: "pd_op.relu", inputs: ["b"], outputs: ["c"], layer: "/Net/Block_0" },
+  { type: "pd_op.conv2d", inputs: ["c", "w1"], outputs: ["d"], layer: "/Net/Block_1/Conv2D" },
+  { type: "pd_op.relu", inputs: ["d"], outputs: ["e"], layer: "/Net/Block_1" },
+  { type: "pd_op.add", inputs: ["c", "e"], outputs: ["f"], layer: "/Net" },
+  { type: "pd_op.fetch", inputs: ["f"] },
+];
+const values = {
+  x: "float32[1x3x8x8]",
+  w0: { dtype: "float32", shape: "8x3x3x3", parameter: true, name: "conv_0.w" },
+  w1: { dtype: "float32", shape: "8x8x3x3", parameter: true, name: "conv_1.w" },
+  m: { dtype: "float32", shape: "8", parameter: true, name: "bn_0.mean" },
+};
+/** Conv and norm are one, relu is altered, the norm is gone. */
+const fused: OpDescription[] = [
+  net[0]!,
+  { ...net[1]!, type: "pd_op.fused_conv2d", outputs: ["b"], key: 20, mark: "added", made: 2 },
+  { ...net[3]!, key: 3, mark: "altered", alteration: ["attribute axis: 1 → 2"] },
+  ...net.slice(4).map((op, at) => ({ ...op, key: 4 + at })),
+  { ...net[1]!, key: 1, index: 1, mark: "removed", outputs: ["a2"] },
+  { ...net[2]!, key: 2, index: 2, mark: "removed", inputs: ["a2", "m"], outputs: ["b2"] },
+];
+const flat = () => documentOf(net, values);
+const changed = () => ({ ...documentOf(fused, values), stage: 2, against: "before" });
+/** A chain long enough to be moved about in. */
+const chain = (count: number, more: (op: number) => Partial<OpDescription> = () => ({})) =>
+  documentOf(
+    Array.from({ length: count }, (_, op) => ({
+      type: `pd_op.op_${op % 7}`,
+      inputs: op > 0 ? [`v${op - 1}`] : [],
+      outputs: [`v${op}`],
+      ...more(op),
+    })),
   );
-  shown.content = one<SVGGElement>(pane("after"), "g.graph");
-  const svg = standaloneSvg(shown, getComputedStyle(one(el, ".pwb")).backgroundColor);
-  const text = new XMLSerializer().serializeToString(svg);
-  expect(text).toContain('id="op2"');
-  expect(text).toMatch(/fill="rgb\(/);
-  expect(text).not.toMatch(/var\(|color-mix|data-id/);
-  const png = await pngBlob(svg, shown.size);
-  const picture = await createImageBitmap(png);
-  expect([picture.width, picture.height]).toEqual([213, 160]);
+const looped = (more: Partial<OpDescription> = {}) =>
+  documentOf([
+    { type: "pd_op.data", outputs: ["x"] },
+    { type: "pd_op.while", inputs: ["x"], outputs: ["y"], ...more },
+    { type: "pd_op.add", inputs: ["x"], outputs: ["p"], parent: 1, ...more },
+    { type: "pd_op.relu", inputs: ["p"], outputs: ["q"], parent: 1, ...more },
+    { type: "pd_op.if", inputs: ["y"], outputs: ["z"] },
+    { type: "pd_op.exp", inputs: ["y"], outputs: ["r"], parent: 4, region: 0 },
+    { type: "pd_op.log", inputs: ["y"], outputs: ["s"], parent: 4, region: 1 },
+    { type: "pd_op.fetch", inputs: ["z"] },
+  ]);
+
+describe("the first picture", () => {
+  it("has a small graph as a whole in the pane, and every op of it", async () => {
+    const { picture, camera, words, canvas } = await explore(flat(), { title: "net" });
+    expect(picture.visible.nodes.map(({ title }) => title)).toEqual(
+      ["data", "conv2d", "batch_norm_", "relu", "conv2d", "relu", "add", "fetch"],
+    );
+    const { seen } = camera;
+    expect(seen.x).toBeLessThanOrEqual(0);
+    expect(seen.y).toBeLessThanOrEqual(0);
+    expect(seen.x + seen.width).toBeGreaterThanOrEqual(picture.totalWidth);
+    expect(seen.y + seen.height).toBeGreaterThanOrEqual(picture.totalHeight);
+    expect(words).toBe("");
+    expect(canvas.ariaLabel).toContain("net: 8 ops");
+  });
+
+  it("begins at the top of a large one, large enough to read", async () => {
+    const explorer = await explore(chain(140));
+    expect(explorer.camera.zoom).toBeGreaterThanOrEqual(0.75);
+    expect(explorer.isInSight(0)).toBe(true);
+    expect(explorer.isInSight(139)).toBe(false);
+  });
+
+  it("is drawn: the box of an op has its colours, the paper beside it has none", async () => {
+    const explorer = await explore(flat());
+    const { x, y, width, height } = explorer.boxOf(0);
+    expect(explorer.pixel({ x: x + 6, y: y + height / 2 })).not.toEqual(explorer.pixel({ x: x + width + 60, y }));
+    expect(performance.getEntriesByName("pwb-painted").length).toBeGreaterThan(0);
+  });
+
+  it("says so when there is no graph, and when the graph has no op", async () => {
+    const empty = await explore(null);
+    expect(empty.words).toBe("No graph to show yet.");
+    const none = new Explorer(mount(render, traits({ document: await pack({ ...documentOf([]), stage: 0, against: "before" }) })));
+    await until("words", () => none.words !== "No graph to show yet.");
+    expect(none.words).toBe("This graph has no ops.");
+    await none.send(flat());
+    expect(none.words).toBe("");
+    expect(none.isInSight(0)).toBe(true);
+  });
+
+  it("goes when Python takes the graph away, with the table of its changes", async () => {
+    const explorer = await explore(changed(), { stages, stage: 2 });
+    expect(one(explorer.el, ".pwb-changes").hidden).toBe(false);
+    explorer.model.set("document", new DataView(new ArrayBuffer(0)));
+    await frames();
+    expect(explorer.words).toBe("No graph to show yet.");
+    expect(one(explorer.el, ".pwb-changes").hidden).toBe(true);
+  });
+
+  it.each([
+    ["of another release", () => pack({ ...documentOf(net), version: 2 })],
+    ["that is not packed", () => Promise.resolve(new DataView(new Uint8Array([1, 2, 3]).buffer))],
+    ["cut short", async () => new DataView((await pack(flat())).buffer, 0, 40)],
+    ["without columns", () => pack({ version: 1 })],
+    ["that is a number", () => pack([1])],
+  ])("says in one line what is wrong with a graph %s, and keeps the one it has", async (_, bytes) => {
+    const fresh = new Explorer(mount(render, traits({ document: await bytes() })));
+    await until("words", () => fresh.words.startsWith("The graph cannot be read: "));
+    expect(fresh.words.length).toBeLessThan(200);
+    const explorer = await explore(flat());
+    explorer.model.set("document", await bytes());
+    await until("a line", () => explorer.status.startsWith("The graph cannot be read: "));
+    expect(explorer.titles).toContain("batch_norm_");
+    await explorer.send(changed());
+    expect(explorer.status).toBe("");
+  });
+
+  it("is placed when a view that was hidden is shown, and takes the theme when it joins the page late", async () => {
+    const el = document.createElement("div");
+    el.style.display = "none";
+    document.body.append(el);
+    const state = traits({ document: await pack({ ...chain(60), stage: 0, against: "before" }) });
+    const { model } = mount(() => () => undefined, state);
+    const unmount = render({ model, el });
+    await until("a picture", () => el.graphView!.picture !== null);
+    await frames();
+    el.style.display = "";
+    el.style.width = "700px";
+    await frames(4);
+    const explorer = new Explorer({ el, model, unmount });
+    expect(explorer.camera.pane.width).toBeGreaterThan(300);
+    expect(explorer.isInSight(0)).toBe(true);
+    const { x, y } = explorer.boxOf(0);
+    expect(explorer.pixelsOf("rgb(255,255,255)", { x: 0, y: 0, width: x, height: y + 20 })).toBeGreaterThan(100);
+    unmount();
+    el.remove();
+  });
+
+  it("has its colours when it is made before it stands in the page", async () => {
+    const el = document.createElement("div");
+    const { model } = mount(() => () => undefined, traits({ document: await pack({ ...flat(), stage: 0, against: "before" }) }));
+    const unmount = render({ model, el });
+    await frames(3);
+    document.body.append(el);
+    const explorer = new Explorer({ el, model, unmount });
+    await explorer.shown();
+    await frames(3);
+    expect(explorer.pixel({ x: 2, y: 2 })).toEqual([255, 255, 255]);
+    expect(explorer.isInSight(0)).toBe(true);
+    unmount();
+    el.remove();
+  });
 });
 
-it("keeps its drawing without a kernel and cleans up", async () => {
-  const { el, model, node, drawn, unmount } = show();
-  await drawn();
-  model.offline = true;
-  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-  node("after", "op1").dispatchEvent(new MouseEvent("click", { bubbles: true }));
-  expect(warn).toHaveBeenCalled();
-  warn.mockRestore();
-  expect(outlined(el)).toEqual(["op1"]);
-  unmount();
-  expect(el.childElementCount).toBe(0);
-  expect(model.listeners).toBe(0);
-  document.body.dataset.jpThemeLight = "false";
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  expect(model.get("theme")).toBe("light");
+describe("flat and by layer", () => {
+  it("shows few ops flat and many by layer, and either when told to", async () => {
+    const layers = (op: number) => ({ layer: op < 100 ? "/A" : "/B" });
+    const few = await explore(chain(20, layers));
+    expect(few.titles).toHaveLength(20);
+    const many = await explore(chain(200, layers));
+    expect(many.titles).toEqual(["A", "B"]);
+    expect(many.button("Layers").ariaPressed).toBe("true");
+    await many.drawn(() => many.button("Flat").click());
+    expect(many.titles).toHaveLength(200);
+    expect(many.model.get("mode")).toBe("flat");
+    await many.drawn(() => many.press("l"));
+    expect(many.titles).toEqual(["A", "B"]);
+    expect(many.model.get("mode")).toBe("layers");
+    await many.drawn(() => many.model.set("mode", "flat"));
+    expect(many.button("Flat").ariaPressed).toBe("true");
+  });
+
+  it("offers no layers where there are none", async () => {
+    const explorer = await explore(chain(3));
+    expect(explorer.button("Layers").disabled).toBe(true);
+  });
+
+  it("says in a closed block how many ops it holds, and marks what changed in it", async () => {
+    const explorer = await explore(changed(), { mode: "layers", open_blocks: ["/Net"], stages });
+    const block = explorer.picture.visible.nodes[explorer.node("/Net/Block_0")]!;
+    expect(block.detail).toBe("2 ops, 4 changed");
+    expect(block.mark).toBe(3);
+    expect(explorer.picture.visible.nodes[explorer.node("/Net/Block_1")]!.mark).toBe(0);
+  });
+
+  it("opens the block that is all of a model by itself", async () => {
+    const explorer = await explore(flat(), { mode: "layers" });
+    expect(explorer.model.get("open_blocks")).toEqual(["/Net"]);
+    expect(explorer.titles).toContain("Block_1");
+  });
+
+  it.each(["double click", "Enter", "the panel's button"])("opens and closes a block in its place by %s", async (way) => {
+    const explorer = await explore(flat(), { mode: "layers", open_blocks: ["/Net"] });
+    const toggle = async () =>
+      explorer.drawn(async () => {
+        if (way === "double click") explorer.doubleClick("/Net/Block_0");
+        else explorer.click("/Net/Block_0");
+        await frames();
+        if (way === "double click") return;
+        if (way === "Enter") explorer.press("Enter");
+        else explorer.button(explorer.picture.visible.nodes[explorer.node("/Net/Block_0")]!.open ? "close" : "open").click();
+      });
+    const before = explorer.boxOf("/Net/Block_0");
+    await toggle();
+    expect(explorer.model.get("open_blocks")).toEqual(["/Net", "/Net/Block_0"]);
+    expect(explorer.titles).toContain("Conv2D");
+    const open = explorer.boxOf("/Net/Block_0");
+    expect(open.x).toBeCloseTo(before.x, 1);
+    expect(open.y).toBeCloseTo(before.y, 1);
+    expect(open.height).toBeGreaterThan(before.height);
+    await toggle();
+    expect(explorer.model.get("open_blocks")).toEqual(["/Net"]);
+    expect(explorer.titles).not.toContain("Conv2D");
+    const closed = explorer.boxOf("/Net/Block_0");
+    expect([closed.x, closed.y]).toEqual([expect.closeTo(before.x, 1), expect.closeTo(before.y, 1)]);
+  });
+
+  it("opens blocks that Python names", async () => {
+    const explorer = await explore(flat(), { mode: "layers", open_blocks: ["/Net"] });
+    await explorer.drawn(() => explorer.model.set("open_blocks", ["/Net", "/Net/Block_1", "/Net/Block_1/Conv2D"]));
+    expect(explorer.titles.filter((title) => title === "conv2d")).toHaveLength(1);
+  });
+
+  it("tells of a selected block: what it is, what it holds, how many are alike", async () => {
+    const explorer = await explore(flat(), { mode: "layers", open_blocks: ["/Net"] });
+    explorer.click("/Net/Block_0");
+    await frames();
+    expect(explorer.rows("Block")).toEqual([
+      ["layer", "/Net/Block_0"],
+      ["ops", "3"],
+      ["alike in this graph", "Block ×2"],
+    ]);
+    expect(explorer.rows("Ops in it").sort()).toEqual([["batch_norm_", "1"], ["conv2d", "1"], ["relu", "1"]]);
+    expect(explorer.model.get("selection")).toEqual([]);
+    expect(explorer.spoken).toContain("Block_0");
+  });
+
+  it("gathers repeated siblings in one block", async () => {
+    const layer = (op: number) => ({ layer: `/Net/Many/Block_${op}` });
+    const document = chain(8, layer);
+    const group = document.blocks.path.findIndex((path) => document.strings[path] === "/Net/Many");
+    document.blocks.name[group] = document.strings.push("Block ×8") - 1;
+    document.blocks.repeat[group] = 8;
+    const explorer = await explore(document, { mode: "layers", open_blocks: ["/Net"] });
+    expect(explorer.titles).toEqual(["Net", "Block ×8"]);
+    await explorer.drawn(() => explorer.doubleClick("/Net/Many"));
+    expect(explorer.titles.filter((title) => /^Block_\d$/.test(title))).toHaveLength(8);
+  });
+});
+
+describe("sub-blocks of ops", () => {
+  const inside = (explorer: Explorer, inner: number, outer: number | string) => {
+    const [a, b] = [explorer.boxOf(inner), explorer.boxOf(outer)];
+    return a.x >= b.x && a.y >= b.y && a.x + a.width <= b.x + b.width && a.y + a.height <= b.y + b.height;
+  };
+
+  it("stand within their op: a frame for each side of an if", async () => {
+    const explorer = await explore(looped());
+    expect(inside(explorer, 2, 1) && inside(explorer, 3, 1)).toBe(true);
+    expect(explorer.titles).toEqual(expect.arrayContaining(["true", "false"]));
+    expect(inside(explorer, 5, "region 4 0") && inside(explorer, 6, "region 4 1")).toBe(true);
+    expect(inside(explorer, 6, "region 4 0")).toBe(false);
+  });
+
+  it("close and open with their op", async () => {
+    const explorer = await explore(looped());
+    const before = explorer.boxOf(1);
+    await explorer.drawn(() => explorer.doubleClick(1));
+    expect(explorer.titles).not.toContain("relu");
+    expect(explorer.boxOf(1).y).toBeCloseTo(before.y, 1);
+    await explorer.drawn(() => explorer.button("open").click());
+    expect(explorer.titles).toContain("relu");
+    explorer.click("region 4 1");
+    expect(explorer.model.get("selection")).toEqual([4]);
+    await explorer.drawn(() => explorer.press("Enter"));
+    expect(explorer.titles).not.toContain("log");
+  });
+
+  it("open where what was asked for is in them, also within a closed block", async () => {
+    const explorer = await explore(looped());
+    await explorer.drawn(() => explorer.doubleClick(1));
+    await explorer.drawn(() => explorer.model.set("selection", [3]));
+    expect(explorer.isInSight(3)).toBe(true);
+    const layered = await explore(looped({ layer: "/Loop/Inner" }), { mode: "layers", open_blocks: ["/none"] });
+    expect(layered.titles).not.toContain("while");
+    await layered.drawn(() => layered.model.set("selection", [3]));
+    await frames(3);
+    expect(layered.isInSight(3)).toBe(true);
+  });
+});
+
+describe("the selection", () => {
+  it("is what is clicked: in the trait, in the panel, for the screen reader", async () => {
+    const explorer = await explore(flat());
+    explorer.click(1);
+    await frames();
+    expect(explorer.model.get("selection")).toEqual([1]);
+    expect(explorer.model.saves).toBeGreaterThan(0);
+    expect(one(explorer.panel, "h3").textContent).toBe("conv2d #1");
+    expect(explorer.rows("Op")).toContainEqual(["Layer", "/Net/Block_0/Conv2D"]);
+    expect(explorer.rows("Attributes")).toEqual([["strides", "[2,2]"]]);
+    expect(explorer.rows("Inputs")).toEqual([["x", "float32[1x3x8x8] from data #0"]]);
+    expect(explorer.rows("Parameters")[0]).toEqual(["conv_0.w", "float32[8x3x3x3], 216 elements, 864 bytes"]);
+    expect(explorer.spoken).toBe(
+      "Selected conv2d number 1, in /Net/Block_0/Conv2D, reads x float32 1 by 3 by 8 by 8 and conv_0.w float32 8 by 3 by 3 by 3, writes a.",
+    );
+    const { x, y, width, height } = explorer.boxOf(1);
+    const around = { x: x - 5, y: y - 5, width: width + 10, height: height + 10 };
+    expect(explorer.pixelsOf("rgb(25,118,210)", around)).toBeGreaterThan(40);
+  });
+
+  it("grows and shrinks with Shift, ends with a click on nothing and with Escape", async () => {
+    const explorer = await explore(flat());
+    explorer.click(1);
+    explorer.click(3, { shiftKey: true });
+    explorer.click(5, { ctrlKey: true });
+    expect(explorer.model.get("selection")).toEqual([1, 3, 5]);
+    expect(one(explorer.panel, "h3").textContent).toBe("3 ops, the first: conv2d #1");
+    explorer.click(3, { shiftKey: true });
+    expect(explorer.model.get("selection")).toEqual([1, 5]);
+    explorer.click({ x: 3, y: 3 });
+    expect(explorer.model.get("selection")).toEqual([]);
+    expect(explorer.panel.hidden).toBe(true);
+    expect(explorer.spoken).toBe("Nothing selected");
+    explorer.click(2);
+    explorer.press("Escape");
+    expect(explorer.model.get("selection")).toEqual([]);
+  });
+
+  it("leads along the edges from the panel", async () => {
+    const explorer = await explore(flat());
+    explorer.click(1);
+    explorer.button("to batch_norm_ #2", explorer.panel).click();
+    expect(explorer.model.get("selection")).toEqual([2]);
+    explorer.button("from conv2d #1", explorer.panel).click();
+    expect(explorer.model.get("selection")).toEqual([1]);
+  });
+
+  it("from Python is shown and brought into sight, opening the blocks that hide it", async () => {
+    const explorer = await explore(chain(140));
+    explorer.model.set("selection", [130]);
+    await frames(3);
+    expect(explorer.isInSight(130)).toBe(true);
+    expect(one(explorer.panel, "h3").textContent).toBe("op_4 #130");
+    expect(explorer.model.saves).toBe(1);
+    const layered = await explore(flat(), { mode: "layers", open_blocks: ["/Net"] });
+    await layered.drawn(() => layered.model.set("selection", [1]));
+    expect(layered.model.get("open_blocks")).toEqual(expect.arrayContaining(["/Net", "/Net/Block_0", "/Net/Block_0/Conv2D"]));
+    expect(layered.isInSight(1)).toBe(true);
+  });
+
+  it("that comes with the first graph is shown, in whatever block it is", async () => {
+    const explorer = await explore(flat(), { mode: "layers", open_blocks: ["/Net"], selection: [4] });
+    await until("the block open", () => explorer.titles.includes("conv2d"));
+    await frames(3);
+    expect(explorer.isInSight(4)).toBe(true);
+    expect(explorer.model.get("selection")).toEqual([4]);
+  });
+
+  it("given together with a stage waits for the graph of that stage", async () => {
+    const explorer = await explore(flat(), { stages });
+    explorer.click(4);
+    explorer.model.update({ stage: 2, selection: [2] });
+    await frames();
+    expect(one(explorer.panel, "h3").textContent).toBe("conv2d #4");
+    await explorer.send(changed());
+    expect(one(explorer.panel, "h3").textContent).toBe("relu #2");
+    expect(explorer.model.get("selection")).toEqual([2]);
+    expect(explorer.isInSight(3)).toBe(true);
+  });
+
+  it("given while another graph of the same stage is read is of that graph", async () => {
+    const explorer = await explore(flat());
+    const other = await pack({ ...chain(12), stage: 0, against: "before" });
+    await explorer.drawn(() => {
+      explorer.model.set("document", other);
+      explorer.model.set("selection", [10]);
+    });
+    await frames(3);
+    expect(one(explorer.panel, "h3").textContent).toBe("op_3 #10");
+    expect(explorer.model.get("selection")).toEqual([10]);
+  });
+
+  it("made while a graph is on its way is kept by key, not by number", async () => {
+    const explorer = await explore(flat(), { stages });
+    explorer.model.update({ stage: 2, selection: [2] });
+    explorer.click(5);
+    await explorer.send(changed());
+    expect(one(explorer.panel, "h3").textContent).toBe("relu #4");
+    expect(explorer.model.get("selection")).toEqual([4]);
+  });
+
+  it("stays with its ops from stage to stage; those that are gone are of the graph before", async () => {
+    const explorer = await explore(flat(), { stages });
+    explorer.click(2);
+    explorer.click(6, { shiftKey: true });
+    explorer.model.set("stage", 2);
+    await explorer.send(changed());
+    expect(explorer.model.get("selection")).toEqual([5]);
+    expect(explorer.model.get("selection_before")).toEqual([2]);
+    explorer.model.update({ selection: [], selection_before: [1] });
+    await frames();
+    expect(explorer.rows("Op")).toContainEqual(["Change", "removed"]);
+  });
+});
+
+describe("walking by key", () => {
+  it("follows the edges from what is selected, and the row to the side", async () => {
+    const explorer = await explore(flat());
+    explorer.click(0);
+    explorer.press("ArrowDown");
+    expect(explorer.model.get("selection")).toEqual([1]);
+    explorer.press("ArrowDown", "ArrowDown", "ArrowUp");
+    expect(explorer.model.get("selection")).toEqual([2]);
+    const fork = await explore(
+      documentOf([
+        { type: "a", outputs: ["x"] },
+        { type: "left", inputs: ["x"], outputs: ["l"] },
+        { type: "right", inputs: ["x"], outputs: ["r"] },
+      ]),
+    );
+    const [left, right] = fork.boxOf(1).x < fork.boxOf(2).x ? [1, 2] : [2, 1];
+    fork.click(left);
+    fork.press("ArrowRight");
+    expect(fork.model.get("selection")).toEqual([right]);
+    fork.press("ArrowLeft");
+    expect(fork.model.get("selection")).toEqual([left]);
+  });
+
+  it("goes on from a closed block to the next", async () => {
+    const explorer = await explore(flat(), { mode: "layers", open_blocks: ["/Net"] });
+    explorer.click(0);
+    explorer.press("ArrowDown");
+    expect(one(explorer.panel, "h3").textContent).toBe("Block_0");
+    explorer.press("ArrowDown");
+    expect(one(explorer.panel, "h3").textContent).toMatch(/Block_1|add/);
+    explorer.press("ArrowUp", "ArrowUp");
+    expect(one(explorer.panel, "h3").textContent).toBe("data #0");
+  });
+
+  it("pans where nothing is selected", async () => {
+    const explorer = await explore(chain(140));
+    const { camera, picture } = explorer;
+    const keys = (...all: string[]) => explorer.press(...all);
+    const before = { ...camera.offset };
+    keys("ArrowDown", "ArrowDown", "ArrowLeft");
+    expect(camera.offset).toEqual({ x: before.x + 60, y: before.y - 120 });
+    keys("PageDown");
+    expect(camera.offset.y).toBeCloseTo(before.y - 120 - camera.pane.height * 0.9);
+    keys("PageUp");
+    expect(camera.offset.y).toBeCloseTo(before.y - 120);
+    keys("End");
+    expect(camera.seen.y + camera.seen.height).toBeGreaterThanOrEqual(picture.totalHeight);
+    expect(camera.seen.y).toBeLessThan(picture.totalHeight - camera.seen.height / 2);
+    keys("Home");
+    expect(camera.toScreen({ x: 0, y: 0 }).y).toBeGreaterThanOrEqual(0);
+    expect(camera.toScreen({ x: 0, y: 0 }).y).toBeLessThan(60);
+  });
+
+  it("goes through the changes from top to bottom and round", async () => {
+    const explorer = await explore(changed(), { stages, stage: 2 });
+    const { picture } = explorer;
+    const titles = picture.changes.map((node) => picture.visible.nodes[node]!.title);
+    expect([...titles].sort()).toEqual(["batch_norm_", "conv2d", "fused_conv2d", "relu"]);
+    const tops = picture.changes.map((node) => picture.y[node]!);
+    expect(tops).toEqual([...tops].sort((a, b) => a - b));
+    const seen = titles.map(() => {
+      explorer.press("n");
+      return one(explorer.panel, "h3").textContent.split(" ")[0];
+    });
+    expect(seen).toEqual(titles);
+    expect(one(explorer.el, ".pwb-counter").textContent).toBe("4 of 4");
+    explorer.press("n");
+    expect(one(explorer.el, ".pwb-counter").textContent).toBe("1 of 4");
+    explorer.press("p");
+    expect(one(explorer.panel, "h3").textContent).toContain(titles[3]);
+    explorer.button("Next change").click();
+    expect(one(explorer.el, ".pwb-counter").textContent).toBe("1 of 4");
+  });
+
+  it("goes on into a changed block that was opened", async () => {
+    const ops = [{ ...fused[0]!, mark: "altered" as const }, ...fused.slice(1)];
+    const document = { ...documentOf(ops, values), stage: 2, against: "before" };
+    const explorer = await explore(document, { mode: "layers", open_blocks: ["/Net"], stages });
+    explorer.press("n", "n");
+    expect(one(explorer.panel, "h3").textContent).toBe("Block_0");
+    expect(one(explorer.el, ".pwb-counter").textContent).toBe("2 of 2");
+    await explorer.drawn(() => explorer.press("Enter"));
+    explorer.press("n");
+    expect(one(explorer.el, ".pwb-counter").textContent).toMatch(/^2 of [3-5]/);
+  });
+
+  it("steps through the stages that changed something", async () => {
+    const explorer = await explore(flat(), { stages });
+    explorer.press("]");
+    expect(explorer.model.get("stage")).toBe(2);
+    explorer.press("]");
+    explorer.press("]");
+    expect(explorer.model.get("stage")).toBe(3);
+    explorer.button("Stage before").click();
+    expect(explorer.model.get("stage")).toBe(2);
+    explorer.press("[");
+    expect(explorer.model.get("stage")).toBe(0);
+    explorer.choose("Stage", "1");
+    expect(explorer.model.get("stage")).toBe(1);
+  });
+
+  it("leaves keys alone while a person types", async () => {
+    const explorer = await explore(changed(), { stages, stage: 2 });
+    explorer.press("/");
+    expect(document.activeElement).toBe(explorer.search);
+    press(explorer.search, "n");
+    press(explorer.search, "]");
+    expect(explorer.model.get("selection")).toEqual([]);
+    expect(explorer.model.get("stage")).toBe(2);
+  });
 });

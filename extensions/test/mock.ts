@@ -4,7 +4,9 @@ import type { Model, RenderContext, Stage } from "../src/types";
 export class MockModel<T extends object> implements Model<T> {
   saves = 0;
   offline = false;
-  private handlers = new Map<string, Set<() => void>>();
+  /** What was asked of Python. */
+  readonly sent: unknown[] = [];
+  private handlers = new Map<string, Set<(content?: unknown) => void>>();
 
   constructor(private state: T) {}
 
@@ -31,12 +33,22 @@ export class MockModel<T extends object> implements Model<T> {
     this.saves += 1;
   }
 
-  on(event: string, callback: () => void): void {
+  send(content: unknown): void {
+    if (this.offline) throw new Error("comm is closed");
+    this.sent.push(content);
+  }
+
+  /** An answer from Python. */
+  receive(content: unknown): void {
+    for (const handler of [...(this.handlers.get("msg:custom") ?? [])]) handler(content);
+  }
+
+  on(event: string, callback: (content?: unknown) => void): void {
     const known = this.handlers.get(event) ?? new Set();
     this.handlers.set(event, known.add(callback));
   }
 
-  off(event: string, callback: () => void): void {
+  off(event: string, callback: (content?: unknown) => void): void {
     this.handlers.get(event)?.delete(callback);
   }
 

@@ -38,11 +38,14 @@ def test_it_shows_the_trace_it_holds(bench: Workbench) -> None:
     assert [row["pass"] for row in bench.passes.stages] == [stage.pass_name for stage in bench.trace]
     first = bench.trace.changed[0]
     assert bench.passes.selected == first.index
-    assert bench.graph.after == first.dot()
-    assert bench.graph.before == first.before_dot()
+    assert bench.graph.stage == first.index
+    assert bench.graph.graph() is first.graph
     bench.passes.selected = 0
-    assert bench.graph.before == ""
-    assert bench.graph.after == bench.trace[0].dot()
+    assert bench.graph.stage == 0
+    bench.graph.stage = first.index
+    assert bench.passes.selected == first.index
+    assert bench.graph.wait(PATIENCE_S)
+    assert bench.graph.message == ""
 
 
 def test_a_switch_is_a_config_and_a_config_is_a_switch(bench: Workbench) -> None:

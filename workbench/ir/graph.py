@@ -63,7 +63,7 @@ class Op:
     type: str
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     layer: str = ""
     kernel: Kernel | None = None
     identity: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.ui.graph_view import GraphView, view
 from workbench.ui.workbench import Workbench, open  # noqa: A004
 
-__all__ = ["Workbench", "open"]
+__all__ = ["GraphView", "Workbench", "open", "view"]

@@ -1,18 +1,22 @@
-"""The two widgets drawn in the browser. Their other half is in ``extensions/src``, built into ``static``."""
+"""What the widgets drawn in the browser share, and the pass list. Their page side is ``extensions/src``."""
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Bool, Dict, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Int, List, Unicode
 
-_STATIC = Path(__file__).parent / "static"
+from workbench.ui.picture import picture_png
+
+STATIC = Path(__file__).parent / "static"
 
 
-class _Widget(anywidget.AnyWidget):
-    """What both share: words for a place that shows no widgets."""
+class Widget(anywidget.AnyWidget):
+    """What both share: words, and a picture if there is one, for a place that shows no widgets."""
 
     def _text(self) -> str:
         raise NotImplementedError
@@ -25,13 +29,42 @@ class _Widget(anywidget.AnyWidget):
         return {**data, "text/plain": self._text()}, metadata
 
 
-class PassList(_Widget):
+def display_with_picture(widget: Any, picture: str, still: str) -> None:
+    """Display a widget after a picture of it, as two outputs of a cell.
+
+    A notebook that is opened without its kernel shows no widget, and nothing of a widget's output that stands
+    beside it. The live view takes the picture away, which it finds by its id.
+
+    Args:
+        widget: what to display.
+        picture: SVG, or empty.
+        still: the id to give the picture, as the view knows it.
+    """
+    from IPython.display import display
+
+    if picture:
+        # The page may set the id: it must stay one.
+        known = re.sub(r"[^\w-]", "", still)
+        marked = picture.replace("<svg ", f'<svg id="{known}" ', 1)
+        still_data = {
+            "image/svg+xml": marked,
+            "image/png": base64.b64encode(picture_png(picture)).decode(),
+            "text/plain": "(a picture of the graph)",
+        }
+        display(still_data, raw=True)  # type: ignore[no-untyped-call]
+    bundle = widget._repr_mimebundle_()
+    # Those of ipywidgets give the data alone, those of anywidget metadata with it.
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+class PassList(Widget):
     """The passes of a trace, what each did to the graph, and a switch for each.
 
     Every trait is shared with the page. The types on the other side: ``extensions/src/types.ts``.
     """
 
-    _esm = _STATIC / "pass_list.js"
+    _esm = STATIC / "pass_list.js"
 
     stages = List(
         Dict(),
@@ -58,40 +91,4 @@ class PassList(_Widget):
         lines += [f"  {name}" for name in changed]
         if self.disabled:
             lines.append("switched off: " + ", ".join(self.disabled))
-        return "\n".join(lines)
-
-
-class GraphView(_Widget):
-    """A graph, or two side by side, drawn in the browser from DOT text.
-
-    A node has ``id="op{index}"`` and ``class="op"``, with ``added``, ``removed`` or ``altered`` where the
-    pass touched it. Every trait is shared with the page. The types on the other side:
-    ``extensions/src/types.ts``.
-    """
-
-    _esm = _STATIC / "graph_view.js"
-
-    before = Unicode("", help="DOT of the graph on the left; empty for only one graph.").tag(sync=True)
-    after = Unicode("", help="DOT of the graph on the right.").tag(sync=True)
-    before_title = Unicode("Before", help="Heading of the graph on the left.").tag(sync=True)
-    after_title = Unicode("After", help="Heading of the graph on the right.").tag(sync=True)
-    note = Unicode("", help="A line above the graphs.").tag(sync=True)
-    too_large = Unicode("", help="If not empty, nothing is drawn: this and the table are shown.").tag(
-        sync=True
-    )
-    table = List(
-        Dict(),
-        help="The changed ops, one dict each: sign (added, removed or altered), type, name, inputs, outputs.",
-    ).tag(sync=True)
-    selected = Unicode("", help="The selected op: `before:op12`, `after:op12`, or empty.").tag(sync=True)
-    theme = Unicode("", help="`dark` or `light`, as the page has it; set by the page.").tag(sync=True)
-    height = Int(420, help="Height of the graphs in pixels.").tag(sync=True)
-    time_limit = Float(10.0, help="Seconds one drawing may take before it is stopped.").tag(sync=True)
-
-    def _text(self) -> str:
-        graphs = [(self.before_title, self.before), (self.after_title, self.after)]
-        lines = [" | ".join(title for title, dot in graphs if dot) or "no graph"]
-        lines += [text for text in (self.note, self.too_large) if text]
-        for row in self.table:
-            lines.append("  " + " ".join(str(row[key]) for key in ("sign", "type", "name") if row.get(key)))
         return "\n".join(lines)

@@ -50,23 +50,33 @@ class Jobs:
         return self._idle.wait(seconds)
 
     def _run(self) -> None:
-        self._changed(True)
         while True:
+            self._changed(True)
+            while self._do_next():
+                pass
+            # Told without the lock, since what follows from it may start a job.
+            self._changed(False)
             with self._lock:
                 if not self._waiting:
                     self._thread = None
-                    break
-                kind = next(iter(self._waiting))
-                work = self._waiting.pop(kind)
-            try:
-                work()
-            except CancelledError:
-                self._failed(kind, "cancelled")
-            except WorkbenchError as error:
-                self._failed(kind, str(error))
-            except Exception as error:
-                # A defect of ours: the widget says so and the kernel goes on; the log has the whole of it.
-                traceback.print_exc()
-                self._failed(kind, f"unexpected {type(error).__name__}: {error}")
-        self._changed(False)
-        self._idle.set()
+                    self._idle.set()
+                    return
+
+    def _do_next(self) -> bool:
+        """Does the job that has waited longest; False if none waits."""
+        with self._lock:
+            kind = next(iter(self._waiting), None)
+            if kind is None:
+                return False
+            work = self._waiting.pop(kind)
+        try:
+            work()
+        except CancelledError:
+            self._failed(kind, "cancelled")
+        except WorkbenchError as error:
+            self._failed(kind, str(error))
+        except Exception as error:
+            # A defect of ours: the widget says so and the kernel goes on; the log has the whole of it.
+            traceback.print_exc()
+            self._failed(kind, f"unexpected {type(error).__name__}: {error}")
+        return True

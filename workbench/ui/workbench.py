@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -14,17 +15,17 @@ import ipywidgets as widgets
 from workbench.bench import Benchmark, benchmark
 from workbench.config import InferenceConfig
 from workbench.core import Session
-from workbench.errors import CancelledError
-from workbench.ir import Graph
+from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
 from workbench.tracing import PassTrace, Stage, trace
-from workbench.ui._widgets import GraphView, PassList
+from workbench.ui._widgets import PassList, display_with_picture
 from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, outputs_html, words
+from workbench.ui.document import alone
+from workbench.ui.graph_sources import Stages
+from workbench.ui.graph_view import GraphView
 from workbench.ui.jobs import Jobs
+from workbench.ui.picture import picture_svg
 
-# Beyond this many ops a flat drawing says nothing to a person and takes the page too long.
-DRAW_MOST_OPS = 1200
-TABLE_MOST_ROWS = 500
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0
 
@@ -43,6 +44,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def __init__(self, model: Model | str | os.PathLike[str], config: InferenceConfig | None = None) -> None:
         # What closing needs comes first: ipywidgets closes what fails below, too.
         self.trace: PassTrace | None = None
+        self._built = False
+        self._graphed: PassTrace | None = None
         self._session: Session | None = None
         self._cancels: list[threading.Event] = []
         self._jobs = Jobs(self._working, self._failed)
@@ -56,6 +59,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._shown_names: list[str | None] = []
         self._trace_s = 0.0
         self._build()
+        self._built = True
         self._follow()
         super().__init__((self._head, self._bar, self._middle, self._run_panel))
         self.add_class("pwb-workbench")
@@ -85,8 +89,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
                 self._notices,
             )
         )
-        self.passes = PassList(height=460)
-        self.graph = GraphView(height=460)
+        self.passes = PassList(height=520)
+        self.graph = GraphView(height=520, choose_stage=False)
         # Side by side where there is room for both, else one below the other at full width.
         self.passes.layout = widgets.Layout(flex="1 1 340px", min_width="0")
         self.graph.layout = widgets.Layout(flex="2 1 480px", min_width="0")
@@ -126,6 +130,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _follow(self) -> None:
         self.passes.observe(self._switched, "disabled")
         self.passes.observe(lambda _: self._show_stage(), "selected")
+        self.graph.observe(self._stage_shown, "stage")
         self.graph.observe(lambda _: self._show_chart(), "theme")
         self._apply.on_click(lambda _: self.retrace())
         self._cancel_button.on_click(lambda _: self.cancel())
@@ -178,10 +183,23 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         """Show and trace another config."""
         self._follow_config(config)
 
+    def _ipython_display_(self) -> None:
+        # The trace may be under way still: then the model as it was saved stands for it.
+        with contextlib.suppress(WorkbenchError):
+            graph = alone(self.model.graph())
+            picture = (
+                picture_svg(graph, title=self.model.name) if self.trace is None else self.graph.picture()
+            )
+            display_with_picture(self, picture, self.graph.still)
+            return
+        display_with_picture(self, "", self.graph.still)
+
     def close(self) -> None:
         """End the worker and remove the dumps."""
         self.cancel()
         self._jobs.wait(10)
+        if self._built:
+            self.graph.close()
         if self.trace is not None:
             self.trace.close()
         if self._session is not None:
@@ -248,6 +266,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._trace_s = fresh.loaded.create_s
         old, self.trace = self.trace, fresh
         self._tell(self._status, 0.97, "reading the graphs")
+        self.graph.title = self.model.name
         self._show_trace(fresh)
         if old is not None:
             old.close()
@@ -327,6 +346,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         # A pass by its name and not by its number stays selected when others come and go.
         first_time, chosen = not self._shown_names, self._selected_name()
         self._shown_names = [stage.pass_name for stage in shown.stages]
+        self._graphed = None
         with self.passes.hold_sync():
             self.passes.stages = rows
             self._show_off_passes()
@@ -335,6 +355,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             elif first_time or self.passes.selected:
                 changed = [stage.index for stage in shown.changed]
                 self.passes.selected = changed[0] if changed else 0
+        self.graph.show(Stages(shown), stage=min(self.passes.selected, len(rows) - 1))
+        self._graphed = shown
         self._show_stage()
 
     def _selected_name(self) -> str | None:
@@ -351,27 +373,18 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.passes.disabled = list(self.config.disabled_passes)
 
     def _show_stage(self) -> None:
-        if self.trace is None:
+        # Between two traces the list and the graph have other stages.
+        if self.trace is None or self._graphed is not self.trace:
             return
-        at = min(self.passes.selected, len(self.trace.stages) - 1)
-        stage = self.trace.stages[at]
-        name = stage.pass_name or "model as loaded"
+        stage = self.trace.stages[min(self.passes.selected, len(self.trace.stages) - 1)]
         with self.graph.hold_sync():
             self.graph.note = _note(stage)
-            self.graph.after_title = f"after {name}" if stage.index else name
-            self.graph.before_title = f"before {name}" if stage.index else ""
-            self.graph.table = _changes(stage)
-            if max(stage.ops, stage.ops_before) > DRAW_MOST_OPS:
-                self.graph.too_large = (
-                    f"This graph has {stage.ops:,} ops, too many for a readable flat drawing: "
-                    "the ops that changed are listed below, "
-                    "and trace.write_dots(folder) writes the graph of each stage."
-                )
-                self.graph.before = self.graph.after = ""
-            else:
-                self.graph.too_large = ""
-                self.graph.before = stage.before_dot() if stage.changed else ""
-                self.graph.after = stage.dot()
+            self.graph.stage = stage.index
+
+    def _stage_shown(self, _: object) -> None:
+        # A stage may be chosen in the graph, too: by its keys, or from Python.
+        if self._graphed is not None:
+            self.passes.selected = self.graph.stage
 
     def _show_chart(self) -> None:
         if self.benchmark is None:
@@ -395,36 +408,6 @@ def _note(stage: Stage) -> str:
     altered = len(stage.diff.altered)
     parts = [f"{stage.added} added", f"{stage.removed} removed", f"{altered} altered"]
     return f"Pass {stage.index}, {stage.pass_name}: {counts}; {', '.join(parts)}."
-
-
-def _changes(stage: Stage) -> list[dict[str, Any]]:
-    if not stage.changed:
-        return []
-    before, after, found = stage.before, stage.graph, stage.diff
-    rows = [_row("added", after, index) for index in found.added]
-    rows += [_row("removed", before, index) for index in found.removed]
-    rows += [_row("altered", after, index) for _, index in found.altered]
-    return rows[:TABLE_MOST_ROWS]
-
-
-def _row(sign: str, graph: Graph, index: int) -> dict[str, Any]:
-    op = graph.ops[index]
-
-    def shown(values: tuple[str, ...]) -> str:
-        parts = []
-        for name in values:
-            value = graph.values[name]
-            shape = "×".join("?" if size == -1 else str(size) for size in value.shape or ())
-            parts.append(f"{value.name or name} {value.dtype or ''}[{shape}]")
-        return ", ".join(parts)
-
-    return {
-        "sign": sign,
-        "type": op.type,
-        "name": op.layer,
-        "inputs": shown(op.inputs),
-        "outputs": shown(op.outputs),
-    }
 
 
 def open(  # noqa: A001

@@ -1,0 +1,80 @@
+/** A page without a kernel: the traits live here, and every stage it was written with. */
+import type { GraphViewTraits, Model } from "../types";
+import { GraphView } from "./view";
+
+export interface PageData {
+  state: Omit<GraphViewTraits, "document" | "lineage">;
+  /** Packed graphs in base64, by stage and what it is compared with, such as `6 before`. */
+  documents: Record<string, string>;
+  lineage: string;
+}
+
+class PageModel implements Model<GraphViewTraits> {
+  private readonly handlers = new Map<string, Set<(content?: unknown) => void>>();
+  private readonly state: GraphViewTraits;
+  private readonly waiting = new Set<string>();
+
+  constructor(private readonly data: PageData) {
+    this.state = { ...data.state, document: new DataView(new ArrayBuffer(0)), lineage: viewOf(data.lineage) };
+    this.state.document = this.documentNow() ?? this.state.document;
+  }
+
+  get<K extends keyof GraphViewTraits>(name: K): GraphViewTraits[K] {
+    return this.state[name];
+  }
+
+  set<K extends keyof GraphViewTraits>(name: K, value: GraphViewTraits[K]): void {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    this.waiting.add(name);
+    this.emit(`change:${name}`);
+  }
+
+  /** What Python does in a notebook: another stage brings its graph. */
+  save_changes(): void {
+    const asked = this.waiting.has("stage") || this.waiting.has("against");
+    this.waiting.clear();
+    if (!asked) return;
+    const found = this.documentNow();
+    this.state.message = found ? "" : "this page was saved without that comparison: choose another";
+    this.emit("change:message");
+    if (!found) return;
+    this.state.document = found;
+    this.emit("change:document");
+  }
+
+  send(): void {
+    throw new Error("this page has no kernel");
+  }
+
+  on(event: string, callback: (content?: unknown) => void): void {
+    const known = this.handlers.get(event) ?? new Set();
+    this.handlers.set(event, known.add(callback));
+  }
+
+  off(event: string, callback: (content?: unknown) => void): void {
+    this.handlers.get(event)?.delete(callback);
+  }
+
+  private emit(event: string): void {
+    for (const callback of [...(this.handlers.get(event) ?? [])]) callback();
+  }
+
+  private documentNow(): DataView | null {
+    const { stage, against } = this.state;
+    // What did not change is the same whatever it is compared with.
+    const text = this.data.documents[`${stage} ${against}`];
+    return text === undefined ? null : viewOf(text);
+  }
+}
+
+export function page(el: HTMLElement, data: PageData): void {
+  el.graphView = new GraphView(new PageModel(data), el);
+}
+
+function viewOf(base64: string): DataView {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return new DataView(bytes.buffer);
+}

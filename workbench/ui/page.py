@@ -1,0 +1,71 @@
+"""One HTML page with a graph in it: opened by a double click, without a kernel and without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from workbench.ui._widgets import STATIC
+from workbench.ui.picture import showable
+
+_TEMPLATE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
+script-src 'unsafe-inline' data: blob:; worker-src blob: data:; img-src data: blob:">
+<title>{{ title }}</title>
+<style>
+body { margin: 0; padding: 12px; font-family: system-ui, sans-serif; background: #fff; color: #111; }
+@media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }
+noscript svg, #graph > svg { max-width: 100%; height: auto; background: #fff; }
+</style>
+</head>
+<body>
+<div id="graph"><noscript>{{ picture | safe }}</noscript></div>
+<script id="data" type="application/json">{{ data | safe }}</script>
+<script type="module">
+import { page } from "data:text/javascript;base64,{{ bundle }}";
+page(document.getElementById("graph"), JSON.parse(document.getElementById("data").textContent));
+</script>
+</body>
+</html>
+"""
+
+
+def write_page(
+    title: str,
+    state: Mapping[str, Any],
+    documents: Mapping[tuple[int, str], bytes],
+    lineage: bytes,
+    picture: str,
+) -> str:
+    """The page's text.
+
+    Args:
+        title: of the page.
+        state: the view's traits, plain values only.
+        documents: packed graphs, by stage and what it is compared with.
+        lineage: packed, or empty.
+        picture: an SVG for readers without scripts.
+    """
+    data = {
+        "state": dict(state),
+        "documents": {
+            f"{stage} {against}": base64.b64encode(document).decode()
+            for (stage, against), document in documents.items()
+        },
+        "lineage": base64.b64encode(lineage).decode(),
+    }
+    # Inside a script element only "</" and "<!--" end or hide it.
+    text = json.dumps(data).replace("<", "\\u003c")
+    bundle = base64.b64encode((STATIC / "graph_view.js").read_bytes()).decode()
+    template = jinja2.Environment(autoescape=True).from_string(_TEMPLATE)
+    # A file name that is not UTF-8 has halves of characters in it, which cannot be written.
+    return template.render(title=showable(title, 200), picture=picture, data=text, bundle=bundle)
