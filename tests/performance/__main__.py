@@ -1,5 +1,7 @@
 """``make bench``: what the workbench costs beside the plain way, as ratios taken in one run.
 
+``--no-deep`` leaves out what needs the sample ``deep``, ``--only-graph`` all but the graph explorer.
+
 Prints a table and judges nothing: machines are noisy. The goals stand beside the figures.
 """
 
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from browser import explorer_rows
 from rich.console import Console
 from rich.table import Table
 
@@ -238,11 +241,15 @@ def starting() -> list[Row]:
 
 def main() -> None:
     table = Table("measured", "figure", "goal", "beside it", title="make bench", title_justify="left")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows = [loop_in_session(folder), *calls(folder), *starting()]
-        if "--no-deep" not in sys.argv:
-            rows += tracing_deep()
+    deep = "--no-deep" not in sys.argv
+    rows: list[Row] = []
+    if "--only-graph" not in sys.argv:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            rows += [loop_in_session(folder), *calls(folder), *starting()]
+            if deep:
+                rows += tracing_deep()
+    rows += explorer_rows(deep)
     for row in rows:
         table.add_row(*row)
     Console(width=150).print(table)
