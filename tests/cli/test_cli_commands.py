@@ -122,6 +122,19 @@ def test_trace_writes_a_dot_per_stage(
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
+def test_trace_writes_a_page_that_needs_nothing_else(
+    workbench: Command, digits: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "digits.html"
+    workbench("trace", digits, "--html", page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert not re.findall(r"(?:src|href)=.https?:", text)
+    said = workbench("trace", digits, "--html", tmp_path / "no" / "such" / "folder.html")
+    assert said.code == 2
+    assert said.err.startswith("error: cannot write")
+
+
 def test_trace_as_a_table(workbench: Command, digits: Path) -> None:
     short, long = workbench("trace", digits), workbench("trace", digits, "--all")
     assert (short.code, short.err) == (0, "")

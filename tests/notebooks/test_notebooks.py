@@ -229,3 +229,25 @@ def test_three_ways_give_one_answer(executed: Callable[[str], Any]) -> None:
     assert table.count("training engine") == 2
     assert table.count("inference engine") == 2
     assert "identical" in table
+
+
+def test_reading_the_graph_shows_what_became_of_the_ops(executed: Callable[[str], Any]) -> None:
+    notebook = executed("07_reading_the_graph.ipynb")
+    assert "20 fused convolutions" in printed(notebook, "fused = [")
+    ops = [
+        int(line.rsplit("→", 1)[1]) for line in printed(notebook, "for stage in trace.changed").splitlines()
+    ]
+    assert max(ops) == ops[0] > 74 > ops[-1]
+    assert printed(notebook, "trace.origins(").split() == [
+        *("pd_op.conv2d", "/Conv2D", "pd_op.batch_norm_", "/BatchNorm2D", "pd_op.relu", "/ReLU")
+    ]
+    assert "fused into onednn_op.fused_conv2d" in printed(notebook, "trace.fate(")
+    views = [
+        output.data
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "display_data"
+    ]
+    # Each view stands after a picture of it, for who opens the notebook without a kernel.
+    assert ["image/svg+xml" in view for view in views] == [True, False] * 3

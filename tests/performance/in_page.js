@@ -63,9 +63,16 @@
     return { ...times, nodes: view.picture.count };
   }
 
+  /** Where the nodes are on the screen, but for removed ones: those make room for what replaces them. */
   function places() {
-    const { visible, x, y } = view.picture;
-    return new Map(visible.nodes.map(({ key }, node) => [key, [x[node], y[node]]]));
+    const { picture, board } = view;
+    const shown = [...picture.visible.nodes.entries()].filter(([, { mark }]) => mark !== 2);
+    return new Map(
+      shown.map(([node, { key }]) => {
+        const { x, y } = board.camera.toScreen(picture.box(node));
+        return [key, [x, y]];
+      }),
+    );
   }
 
   /** Goes to a stage. How many of the nodes that are in both pictures moved? */
@@ -79,11 +86,11 @@
       const old = before.get(key);
       if (!old) continue;
       stayed += 1;
-      if (old[0] === x && old[1] === y) continue;
+      if (Math.abs(old[0] - x) < 0.5 && Math.abs(old[1] - y) < 0.5) continue;
       moved += 1;
       shifts.add(`${Math.round(x - old[0])} ${Math.round(y - old[1])}`);
     }
-    // One shift of all of them is the drawing's origin that moved, many are a new layout.
+    // One shift of all of them is the eye that moved, many are a new layout.
     return { ...times, number, stayed, moved, shifts: shifts.size };
   }
 

@@ -129,6 +129,9 @@ def info(model: str, json_: bool) -> None:
 @click.option(
     "-o", "--output", "directory", type=click.Path(file_okay=False), help="Folder for one .dot per stage."
 )
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False), help="File for a page with the graph of every stage."
+)
 @click.option("--all", "all_", is_flag=True, help="Show the passes that changed nothing too.")
 @config_options
 @time_limit_option
@@ -136,6 +139,7 @@ def info(model: str, json_: bool) -> None:
 def trace(
     model: str,
     directory: str | None,
+    page: str | None,
     all_: bool,
     config: InferenceConfig,
     time_limit: float | None,
@@ -150,6 +154,7 @@ def trace(
 
     loaded = load(model)
     check_folder(directory)
+    check_file(page)
     with output.progress() as tell:
         found = take(
             loaded, config, progress=lambda name: tell(None, f"running {name}"), time_limit=time_limit
@@ -159,6 +164,10 @@ def trace(
         files = found.write_dots(directory) if directory else [None] * len(found)
     for stage, file in zip(facts["stages"], files, strict=True):
         stage["dot"] = None if file is None else str(file.absolute())
+    if page:
+        from workbench.ui import view
+
+        view(found).save_html(page)
     found.close()
     found.session.close()
     output.notices(facts["notices"])
