@@ -1,5 +1,6 @@
 /** A picture as a file that looks the same outside the notebook, and as text. */
 import { h, s } from "../dom";
+import type { GraphStage } from "../types";
 import type { Box } from "../viewport";
 import { Mark } from "./document";
 import { boxesBelow, levelOf, type Look, Painter, type Highlight } from "./painter";
@@ -11,6 +12,12 @@ const largestSide = 12_000;
 const largestArea = 60_000_000;
 /** More elements than this no program opens gladly: then boxes without letters. */
 const lettersMost = 20_000;
+
+/** A name for a file of a stage, without what file systems refuse. */
+export function fileName(title: string, stage: GraphStage | undefined): string {
+  const words = [title || "graph", stage?.pass && `${stage.index}_${stage.pass}`].filter(Boolean).join("_");
+  return words.replace(/[^\w.-]+/g, "_").replace(/^[_.]+|_+$/g, "").slice(0, 100) || "graph";
+}
 
 /** The whole picture as a stand-alone SVG, in the colours it has on screen. */
 export function svgOf(picture: Picture, look: Look, highlight: Highlight): SVGSVGElement {

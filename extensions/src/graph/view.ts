@@ -7,7 +7,8 @@ import type { Point } from "../viewport";
 import { Board, type BoardEvents } from "./board";
 import { changesTable } from "./changes";
 import { type Colouring, colouring } from "./colours";
-import { describeOp, opAsText, opTitle, type Section, showable, spoken } from "./describe";
+import { describeBlock } from "./describe_block";
+import { describeOp, opAsText, opTitle, showable, spoken } from "./describe";
 import { type GraphDocument, type LineageDocument, Mark } from "./document";
 import { unpack } from "./documents";
 import { LayoutEngine } from "./engine";
@@ -16,14 +17,17 @@ import { Legend } from "./legend";
 import { type Lineage, parseLineage } from "./lineage";
 import { lookOf } from "./look";
 import { between, type Direction, neighbourhood } from "./neighbourhood";
-import { blockNumbers, nodeColours, overlayOf } from "./node_colours";
+import { nodeColours, overlayOf } from "./node_colours";
 import type { Highlight, Look } from "./painter";
 import { type Action, type Histogram, Panel } from "./panel";
 import { layoutInput, Picture } from "./picture";
-import { dotOf, pngBlob, svgBlob, svgOf } from "./save";
+import { dotOf, fileName, pngBlob, svgBlob, svgOf } from "./save";
 import { Scene } from "./scene";
 import { parseQuery, search, searchNote } from "./search";
+import { hideStill } from "./still";
+import { placeTip, tipText } from "./tip";
 import { Toolbar, type ToolbarEvents } from "./toolbar";
+import { stepFrom, type Way } from "./walking";
 import { visible, type Visible, type VisibleNode } from "./visible";
 
 /** Up to so many ops everything can be read at once: `auto` shows them flat. */
@@ -603,7 +607,10 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     if (op === undefined) {
       const node = this.selectedBlock ? picture.find(this.selectedBlock) : -1;
       if (node < 0) this.panel.hide();
-      else this.panel.show(picture.visible.nodes[node]!.title, this.blockFacts(node), this.blockActions(node), new Map());
+      else {
+        const shown = picture.visible.nodes[node]!;
+        this.panel.show(shown.title, describeBlock(scene, shown), this.blockActions(node), new Map());
+      }
       return;
     }
     const parameters = new Map<string, string>();
@@ -648,30 +655,6 @@ export class GraphView implements BoardEvents, ToolbarEvents {
 
   private holds(op: number): boolean {
     return this.scene!.parent.includes(op);
-  }
-
-  private blockFacts(at: number): Section[] {
-    const { scene, picture } = this;
-    const node = picture!.visible.nodes[at]!;
-    const counts = new Map<string, number>();
-    const { blocks } = scene!.document;
-    const inside = (op: number) => {
-      for (let block = scene!.block[op]!; block >= 0; block = blocks.parent[block]!) if (block === node.ref) return true;
-      return false;
-    };
-    for (let op = 0; op < scene!.count; op++)
-      if (inside(op)) counts.set(scene!.shortType(op), (counts.get(scene!.shortType(op)) ?? 0) + 1);
-    const types = [...counts].sort(([, one], [, other]) => other - one).slice(0, 12);
-    const alike = blocks.kind.reduce((sum, kind, block) => sum + (kind === blocks.kind[node.ref]! && blocks.repeat[block] === 1 ? 1 : 0), 0);
-    const rows = [
-      { label: "layer", value: showable(scene!.text(blocks.path[node.ref]!), 200) },
-      { label: "ops", value: node.ops.toLocaleString("en") },
-      { label: "alike in this graph", value: `${showable(scene!.text(blocks.kind[node.ref]!), 60)} ×${alike}` },
-    ];
-    return [
-      { title: "Block", rows },
-      { title: "Ops in it", rows: types.map(([type, count]) => ({ label: showable(type, 60), value: String(count) })) },
-    ];
   }
 
   private blockActions(at: number): Action[] {
@@ -826,31 +809,7 @@ export class GraphView implements BoardEvents, ToolbarEvents {
       this.board.dress(this.look!, this.highlight, false);
     }
     if (!shown || shown.open) return;
-    this.tip.textContent = this.tipText(shown, node);
-    const { width, height } = this.board.camera.pane;
-    const left = at.x > width * 0.6;
-    this.tip.style.left = left ? "" : `${at.x + 14}px`;
-    this.tip.style.right = left ? `${width - at.x + 14}px` : "";
-    this.tip.style.top = at.y > height * 0.7 ? "" : `${at.y + 14}px`;
-    this.tip.style.bottom = at.y > height * 0.7 ? `${height - at.y + 14}px` : "";
-  }
-
-  private tipText(node: VisibleNode, at: number): string {
-    const scene = this.scene!;
-    if (node.kind !== "op") return [node.title, node.detail, this.blockNumber(at)].filter(Boolean).join("\n");
-    const number = this.colours ? this.colours.text(node.ref) : "";
-    const layer = showable(scene.layer(node.ref), 80);
-    const marked = ["", "+ added", "− removed", "~ altered"][node.mark];
-    return [`${opTitle(scene, node.ref)} ${node.detail}`, number, layer, marked].filter(Boolean).join("\n");
-  }
-
-  /** What the ops of a closed block have together, where colours are numbers. */
-  private blockNumber(node: number): string {
-    const { colours, picture } = this;
-    if (!colours?.scale) return "";
-    const number = blockNumbers(picture!, colours, this.combine).get(node);
-    if (number === undefined) return "";
-    return `${colours.title}: ${Number(number.toPrecision(6))} ${colours.scale.unit} (${this.combine})`;
+    placeTip(this.tip, tipText(this.picture!, node, this.colours, this.combine), at, this.board.camera.pane);
   }
 
   /** How the numbers of ops make that of a block. */
@@ -931,33 +890,18 @@ export class GraphView implements BoardEvents, ToolbarEvents {
   }
 
   /** From the selected op along an edge, or to its neighbour in the row. */
-  private walk(where: "up" | "down" | "left" | "right"): void {
-    const { current: picture, scene } = this;
+  private walk(where: Way): void {
+    const { current: picture } = this;
     const [op] = this.selected;
-    if (!picture || !scene) return;
+    if (!picture) return;
     const here = op === undefined ? picture.find(this.selectedBlock) : picture.visible.nodeOf[op]!;
-    if (here < 0) return;
-    const middle = (node: number) => picture.x[node]! + picture.width[node]! / 2;
-    let nodes: number[];
-    if (where === "up" || where === "down") {
-      const end = where === "up" ? 0 : 1;
-      const { edges } = picture.visible;
-      nodes = [...picture.edgesAtNode(here)].filter((edge) => edges[2 * edge + 1 - end] === here).map((edge) => edges[2 * edge + end]!);
-      for (const at of (where === "up" ? picture.stubsTo : picture.stubsFrom).get(here) ?? [])
-        nodes.push(...(where === "up" ? [picture.stubs[at]!.from] : picture.stubs[at]!.to));
-    } else {
-      const row = { x: -Infinity, y: picture.y[here]!, width: Infinity, height: picture.height[here]! };
-      const side = where === "left" ? -1 : 1;
-      nodes = picture.nodesIn({ ...row, x: -1e9, width: 2e9 }).filter((node) => !picture.visible.nodes[node]!.open && (middle(node) - middle(here)) * side > 0);
-    }
-    nodes = nodes.filter((node) => ["op", "block"].includes(picture.visible.nodes[node]!.kind));
-    if (nodes.length === 0) return;
-    const nearest = nodes.reduce((best, node) => (Math.abs(middle(node) - middle(here)) < Math.abs(middle(best) - middle(here)) ? node : best));
-    const { kind, ref, key } = picture.visible.nodes[nearest]!;
-    if (kind === "op") this.goTo(ref);
+    const next = here < 0 ? -1 : stepFrom(picture, here, where);
+    const node = picture.visible.nodes[next];
+    if (!node) return;
+    if (node.kind === "op") this.goTo(node.ref);
     else {
-      this.select([], key);
-      this.bring(nearest);
+      this.select([], node.key);
+      this.bring(next);
     }
   }
 
@@ -1102,9 +1046,8 @@ export class GraphView implements BoardEvents, ToolbarEvents {
   save(format: "svg" | "png" | "dot"): void {
     const { picture, look, highlight, model } = this;
     if (!picture || !look || !highlight) return;
-    const pass = model.get("stages")[model.get("stage")]?.pass;
-    const words = [model.get("title") || "graph", pass && `${model.get("stage")}_${pass}`].filter(Boolean).join("_");
-    const name = `${words.replace(/[^\w.-]+/g, "_").replace(/^[_.]+|_+$/g, "").slice(0, 100) || "graph"}.${format}`;
+    const stage = model.get("stages")[model.get("stage")];
+    const name = `${fileName(model.get("title"), stage)}.${format}`;
     const plain: Highlight = { ...highlight, hover: -1 };
     if (format === "dot") download(name, new Blob([dotOf(picture)], { type: "text/vnd.graphviz" }));
     else if (format === "svg") download(name, svgBlob(svgOf(picture, look, plain)));
@@ -1144,16 +1087,5 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     } catch {
       this.panel.answer({ name, error: "needs a running kernel" });
     }
-  }
-}
-
-/** Takes away the picture that stands for the view where there is no kernel: an output before this one. */
-function hideStill(root: HTMLElement, id: string): void {
-  const output = root.closest(".jp-OutputArea-child, .output_area");
-  const pictures = id && output ? output.parentElement!.querySelectorAll<HTMLElement>(`img, [id="${CSS.escape(id)}"]`) : [];
-  for (const picture of pictures) {
-    if (picture.id !== id && !(picture as HTMLImageElement).src.includes(id)) continue;
-    const holder = picture.closest<HTMLElement>(".jp-OutputArea-child, .output_area");
-    if (holder && holder !== output) holder.style.display = "none";
   }
 }
