@@ -207,13 +207,13 @@ describe("what is known of an op", () => {
   it("has everything, under its title, and no empty sections", () => {
     expect(sections.map(({ title }) => title)).toEqual([
       "Op",
+      "What changed",
+      "Stands for",
       "Inputs",
       "Outputs",
       "Parameters",
       "Kernel",
       "Attributes",
-      "What changed",
-      "Stands for",
     ]);
     expect(rowsOf(sections, "Op")).toEqual([
       { label: "Type", value: "onednn_op.fused" },

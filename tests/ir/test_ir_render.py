@@ -80,7 +80,7 @@ def test_marks_must_fit(marks):
 
 
 def test_everything_long_is_shortened():
-    long = "n" * 40_000
+    long = "n" * 100_000
     values = {long: Value(long, "float32", tuple(range(9000)), long, True)}
     values.update({f"w{n}": Value(f"w{n}", "float32", (2,), f"w{n}" + long, True) for n in range(20)})
     op = Op(
@@ -110,7 +110,21 @@ hostile = st.one_of(
     st.text(max_size=30),
     st.text(alphabet='"\\\n\r\t<>&;{}|[]NGElr\0é😀', max_size=12),
     st.sampled_from(
-        ["<b>x</b>", "&lt;", "&#0;", "\\N", "a\\", '\\"', "node", "\ud800", "<<table>>", "//", "/*"]
+        [
+            "<b>x</b>",
+            "&lt;",
+            "&#0;",
+            "\\N",
+            "a\\",
+            '\\"',
+            "node",
+            "\ud800",
+            "<<table>>",
+            "//",
+            "/*",
+            "\u202etxt\u202c",
+            "\u2066x",
+        ]
     ),
 )
 

@@ -70,14 +70,14 @@ export function opTitle(scene: Scene, op: number): string {
 export function describeOp(scene: Scene, op: number, lineage: Lineage | null): Section[] {
   const sections: Section[] = [
     { title: "Op", rows: opRows(scene, op, lineage) },
+    { title: "What changed", rows: (scene.document.alterations[op] ?? []).map((line) => row("", line)) },
+    { title: "Stands for", rows: lineage ? originRows(scene, op, lineage) : [] },
+    { title: "Went to", rows: lineage ? fateRows(scene, op, lineage) : [] },
     { title: "Inputs", rows: inputRows(scene, op) },
     { title: "Outputs", rows: outputRows(scene, op) },
     { title: "Parameters", rows: parameterRows(scene, op) },
     { title: "Kernel", rows: kernelRows(scene, op) },
     { title: "Attributes", rows: attributeRows(scene, op) },
-    { title: "What changed", rows: (scene.document.alterations[op] ?? []).map((line) => row("", line)) },
-    { title: "Stands for", rows: lineage ? originRows(scene, op, lineage) : [] },
-    { title: "Went to", rows: lineage ? fateRows(scene, op, lineage) : [] },
   ];
   return sections.filter(({ rows }) => rows.length > 0);
 }

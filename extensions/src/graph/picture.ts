@@ -98,7 +98,7 @@ function takePlaces(
 function sizeOf(node: VisibleNode): { width: number; height: number } {
   const across = Math.max(textWidth(node.title, titleLetters), textWidth(node.detail, detailLetters));
   const rows = node.detail ? 2 : 1;
-  const room = node.kind === "block" ? 30 : 2 * padding;
+  const room = node.open ? 44 : node.kind === "block" ? 30 : 2 * padding;
   return { width: Math.ceil(Math.min(widest, Math.max(56, across + room))), height: rows * lineHeight + 10 };
 }
 
