@@ -87,6 +87,14 @@ export class Camera {
     return across && y >= seen.y && y + height <= seen.y + seen.height;
   }
 
+  /** Moves as little as is needed to see a box of the graph. */
+  reveal({ x, y, width, height }: Box): void {
+    const { x: left, y: top } = this.toScreen({ x, y });
+    const needed = (start: number, length: number, room: number) =>
+      Math.min(0, room - margin - start - length) + Math.max(0, margin - start);
+    this.move(needed(left, width * this.zoom, this.pane.width), needed(top, height * this.zoom, this.pane.height));
+  }
+
   /** Keeps at least a corner of the graph in sight. */
   private place({ x, y }: Point): void {
     const hold = (value: number, length: number, room: number) => {

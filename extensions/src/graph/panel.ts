@@ -67,7 +67,7 @@ export class Panel {
   }
 
   private section({ title, rows }: Section, parameters: ReadonlyMap<string, string>): HTMLElement {
-    const list = h("dl", { class: "pwb-rows" });
+    const list = h("dl", { class: "pwb-facts" });
     for (const row of rows) {
       const name = parameters.get(row.label);
       list.append(h("dt", {}, row.label), h("dd", { title: row.full ?? null }, this.value(row)));

@@ -421,6 +421,9 @@ export class GraphView implements BoardEvents, ToolbarEvents {
       this.restyle();
       this.placeFirst();
     } else camera.move(wider / 2, 0);
+    const covered = this.current?.visible.nodeOf[this.besidePanel] ?? -1;
+    this.besidePanel = -1;
+    if (covered >= 0) camera.reveal(this.picture!.box(covered));
     this.showZoom();
     this.board.redraw();
   }
@@ -591,12 +594,15 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     else if (block) this.spoken.textContent = `Selected block ${block.title}, ${block.detail}`;
     else if (this.spoken.textContent) this.spoken.textContent = "Nothing selected";
     clearTimeout(this.panelTimer);
+    if (this.panel.element.hidden && this.selected[0] !== undefined) this.besidePanel = this.selected[0];
     if (this.panelDelay > 0) this.panelTimer = setTimeout(() => this.showPanel(), this.panelDelay);
     else this.showPanel();
     this.panelDelay = 0;
     this.dress();
   }
 
+  /** The op whose selection opens the panel: the panel must not cover it. */
+  private besidePanel = -1;
   private panelDelay = 0;
   private panelTimer: ReturnType<typeof setTimeout> | undefined;
 
