@@ -52,7 +52,8 @@ export interface PassListTraits {
   height: number;
 }
 
-export type GraphStage = Pick<Stage, "index" | "pass" | "changed">;
+/** `lowered`: before this pass Paddle itself turned the ops into kernels. */
+export type GraphStage = Pick<Stage, "index" | "pass" | "changed"> & { lowered?: boolean };
 
 /** Numbers on ops, by the key an op has in every stage. */
 export interface OverlayTrait {
@@ -67,6 +68,8 @@ export interface GraphViewTraits {
   /** The graph and the lineage, packed: see `graph/document.ts`. */
   document: DataView;
   lineage: DataView;
+  /** The stage the document is of, and what it is compared with. */
+  shown: { stage?: number; against?: string };
   stages: GraphStage[];
   other_stages: GraphStage[];
   stage: number;

@@ -25,6 +25,7 @@ export function traits(more: Partial<GraphViewTraits> = {}): GraphViewTraits {
   return {
     document: nothing,
     lineage: nothing,
+    shown: {},
     stages: [],
     other_stages: [],
     stage: 0,

@@ -107,7 +107,7 @@ describe("saving", () => {
     const svg = svgOf((await Graphviz.load()).dot(text));
     expect(svg.querySelectorAll(".cluster")).toHaveLength(2);
     const words = [...svg.querySelectorAll("text")].map((one) => one.textContent).join(" ");
-    for (const word of ["data", "Conv", "relu", "1 op, 1 changed"]) expect(words).toContain(word);
+    for (const word of ["data", "Conv", "relu", "1 op, +1"]) expect(words).toContain(word);
     expect(svg.querySelectorAll(".removed")).toHaveLength(1);
   });
 
@@ -426,7 +426,7 @@ describe("the page without a kernel", () => {
     press(view.board.canvas, "]");
     await until("the next stage", () => view.picture?.count === 8);
     choose("Compared with", "0");
-    expect(one(el, ".pwb-status").textContent).toBe("this page was saved without that comparison: choose another");
+    expect(one(el, ".pwb-status").textContent).toBe("this page was saved without stage 3 against 0");
     expect(view.picture?.count).toBe(8);
     choose("Compared with", "before");
     expect(one(el, ".pwb-status").textContent).toBe("");

@@ -187,7 +187,7 @@ describe("flat and by layer", () => {
   it("says in a closed block how many ops it holds, and marks what changed in it", async () => {
     const explorer = await explore(changed(), { mode: "layers", open_blocks: ["/Net"], stages });
     const block = explorer.picture.visible.nodes[explorer.node("/Net/Block_0")]!;
-    expect(block.detail).toBe("2 ops, 4 changed");
+    expect(block.detail).toBe("2 ops, +1 −2 ~1");
     expect(block.mark).toBe(3);
     expect(explorer.picture.visible.nodes[explorer.node("/Net/Block_1")]!.mark).toBe(0);
   });

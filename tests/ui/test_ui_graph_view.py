@@ -65,7 +65,7 @@ def last_shown(view: GraphView, stage: int) -> dict[str, Any]:
     """What is shown once everything asked for is done."""
     for _ in range(200):
         document = shown(view)
-        if document["stage"] == stage:
+        if view.shown["stage"] == stage:
             return document
         time.sleep(0.05)
     raise AssertionError(f"stage {stage} is never shown")
@@ -107,8 +107,44 @@ def test_what_cannot_be_shown_is_refused_in_words(tmp_path: Path) -> None:
         wb.view(tmp_path / "nothing")
     with pytest.raises(WorkbenchError, match="no 'colour'"):
         wb.view(GRAPH, colour="type")
-    with pytest.raises(TraitError):
+    for what, named in ((3, "not int"), ([GRAPH], "not list")):
+        with pytest.raises(WorkbenchError, match=named):
+            wb.view(what)  # type: ignore[arg-type]
+    with pytest.raises(WorkbenchError, match="did you mean colour_by"):
+        wb.view(GRAPH, color_by="type")
+    with pytest.raises(WorkbenchError, match="auto, flat, layers, not 'tree'"):
+        wb.view(GRAPH, mode="tree")
+    with pytest.raises(WorkbenchError, match="'height'"):
         wb.view(GRAPH, height="tall")
+
+
+def test_a_stage_is_shown_against_what_its_pass_was_given(trace: wb.PassTrace) -> None:
+    stage = trace.changed[0]
+    view = wb.view(stage)
+    marks = shown(view)["ops"]["mark"]
+    assert (marks.count(1), marks.count(2)) == (stage.added, stage.removed)
+    view.close()
+
+
+def test_a_view_does_not_begin_at_a_stage_that_is_not_there(trace: wb.PassTrace) -> None:
+    with pytest.raises(WorkbenchError, match="there are stages 0 to 42, not 99"):
+        wb.view(trace, stage=99)
+
+
+def test_lowering_is_seen_at_the_stage_after_it(view: GraphView, trace: wb.PassTrace) -> None:
+    (lowered,) = (stage for stage in trace.stages if stage.lowered)
+    view.stage = lowered.index
+    marks = last_shown(view, lowered.index)["ops"]["mark"]
+    assert marks.count(1) - marks.count(2) == lowered.ops - trace[lowered.index - 1].ops
+    assert marks.count(1) > 0
+
+
+def test_numbers_of_another_stage_are_refused(view: GraphView, trace: wb.PassTrace) -> None:
+    other = trace.changed[0].graph.ops[3]
+    with pytest.raises(WorkbenchError, match="is an op of another stage than 0"):
+        view.overlay("latency", {other: 1.0})
+    with pytest.raises(WorkbenchError, match="op 0 has 'slow' for a number"):
+        view.overlay("latency", {0: "slow"})  # type: ignore[dict-item]
 
 
 def test_a_view_of_nothing_says_so() -> None:

@@ -20,7 +20,7 @@ class Source(Protocol):
     passes: Sequence[str | None]
 
     def stages(self) -> list[dict[str, Any]]:
-        """One dict per stage: index, pass, changed."""
+        """One dict per stage: index, pass, changed, lowered (Paddle itself changed it before the pass)."""
         ...
 
     def graph(self, stage: int) -> Graph:
@@ -46,7 +46,7 @@ class OneGraph:
 
     def stages(self) -> list[dict[str, Any]]:
         """The one stage there is."""
-        return [{"index": 0, "pass": None, "changed": self._against is not None}]
+        return [{"index": 0, "pass": None, "changed": self._against is not None, "lowered": False}]
 
     def graph(self, stage: int) -> Graph:
         """The graph, whatever the stage."""
@@ -72,9 +72,14 @@ class Stages:
         self.passes: Sequence[str | None] = [stage.pass_name for stage in trace.stages]
 
     def stages(self) -> list[dict[str, Any]]:
-        """One dict per stage: index, pass, changed."""
+        """One dict per stage: index, pass, changed, lowered."""
         return [
-            {"index": stage.index, "pass": stage.pass_name, "changed": stage.changed}
+            {
+                "index": stage.index,
+                "pass": stage.pass_name,
+                "changed": stage.changed,
+                "lowered": stage.lowered,
+            }
             for stage in self.trace.stages
         ]
 
@@ -86,6 +91,9 @@ class Stages:
         """The graph of a stage, compared as ``against`` says: "before", "none", "12" or "other:12"."""
         one = self.trace.stages[stage]
         after = self._alone(stage)
+        if against == "before" and one.lowered and not one.changed:
+            # The pass did nothing, Paddle's lowering before it did: that is what there is to see here.
+            against = str(stage - 1)
         if against == "none" or (against == "before" and not one.changed):
             return after
         if against == "before":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import threading
@@ -16,7 +17,7 @@ from traitlets import Bool, Bytes, Dict, Int, List, TraitError, Unicode, default
 from workbench.errors import WorkbenchError
 from workbench.ir import Graph, Op
 from workbench.models import Model, load, read_params
-from workbench.tracing import PassTrace
+from workbench.tracing import PassTrace, Stage
 from workbench.ui._widgets import STATIC, Widget, display_with_picture
 from workbench.ui.document import graph_document, lineage_document, packed
 from workbench.ui.graph_sources import OneGraph, Source, Stages
@@ -45,7 +46,10 @@ class GraphView(Widget):
     lineage = Bytes(b"", help="What became of the ops through the passes, packed; set by Python.").tag(
         sync=True
     )
-    stages = List(Dict(), help="One dict per stage: index, pass, changed.").tag(sync=True)
+    shown = Dict(help="The stage the document is of, and what it is compared with; set by Python.").tag(
+        sync=True
+    )
+    stages = List(Dict(), help="One dict per stage: index, pass, changed, lowered.").tag(sync=True)
     other_stages = List(Dict(), help="The same of the other trace, if there is one.").tag(sync=True)
     stage = Int(0, help="Number of the stage shown; 0 is the model before any pass.").tag(sync=True)
     against = Unicode(
@@ -144,11 +148,16 @@ class GraphView(Widget):
         if not 0 <= at < len(self.stages):
             raise WorkbenchError(f"there are stages 0 to {len(self.stages) - 1}, not {at}")
         keys = source.shown(at, "none").key
+        ops = source.graph(at).ops
         found: dict[int, float] = {}
         for op, value in values.items():
             index = op.index if isinstance(op, Op) else op
-            if not 0 <= index < len(keys):
-                raise WorkbenchError(f"stage {at} has ops 0 to {len(keys) - 1}, not {index}")
+            if not isinstance(index, (int, np.integer)) or not 0 <= index < len(ops):
+                raise WorkbenchError(f"stage {at} has ops 0 to {len(ops) - 1}, not {index!r}")
+            if isinstance(op, Op) and op != ops[index]:
+                raise WorkbenchError(f"{op.type} {index} is an op of another stage than {at}: give its stage")
+            if not isinstance(value, (int, float, np.number)):
+                raise WorkbenchError(f"op {index} has {value!r} for a number")
             if math.isfinite(value):
                 found[keys[index]] = float(value)
         if not name:
@@ -184,11 +193,8 @@ class GraphView(Widget):
             WorkbenchError: if nothing is shown.
         """
         source = self._shown_source()
-        wanted = [stage["index"] for stage in source.stages() if stage["changed"]]
-        documents = {(self.stage, self.against): self._document(self.stage, self.against)}
-        for stage in dict.fromkeys([0, *wanted, len(source.passes) - 1, self.stage]):
-            for against in ("before", "none"):
-                documents[stage, against] = self._document(stage, against)
+        keys = [(stage, against) for stage in range(len(source.passes)) for against in ("before", "none")]
+        documents = {self._kept_as(*key): self._document(*key) for key in [(self.stage, self.against), *keys]}
         history = source.lineage()
         lineage = b"" if history is None else packed(lineage_document(history, source.passes))
         state = {
@@ -238,6 +244,18 @@ class GraphView(Widget):
             raise TraitError(f"there are stages 0 to {len(self.stages) - 1}, not {stage}")
         return stage
 
+    @validate("mode")
+    def _known_mode(self, proposal: dict[str, Any]) -> str:
+        return _one_of("mode", str(proposal["value"]), ("auto", "flat", "layers"))
+
+    @validate("colour_by")
+    def _known_colour(self, proposal: dict[str, Any]) -> str:
+        known = ("mark", "type", "layer", "backend", "dtype", "pass")
+        value = str(proposal["value"])
+        return (
+            value if value.startswith("overlay:") else _one_of("colour_by", value, (*known, "overlay:NAME"))
+        )
+
     @observe("stage", "against")
     def _stage_chosen(self, _: object) -> None:
         if self._source is not None and self._jobs is not None:
@@ -251,6 +269,7 @@ class GraphView(Widget):
             history = self._source.lineage()
             with self.hold_sync():
                 self.message = ""
+                self.shown = {"stage": self.stage, "against": self.against}
                 self.document = fresh
                 if history is not None and len(history.so_far) != self._history_read:
                     self._send_history()
@@ -262,8 +281,19 @@ class GraphView(Widget):
             self._history_read = len(history.so_far)
             self.lineage = packed(lineage_document(history, source.passes))
 
+    def _kept_as(self, stage: int, against: str) -> tuple[int, str]:
+        """The stage that has this graph, too: what did not change is kept once. The page has this rule."""
+        if against not in ("before", "none"):
+            return stage, against
+        stages, at = self.stages, stage
+        while at > 0 and not stages[at]["changed"] and not stages[at]["lowered"]:
+            at -= 1
+        changed = stages[at]["changed"] or stages[at]["lowered"]
+        return at, against if at == stage and changed else "none"
+
     def _document(self, stage: int, against: str) -> bytes:
         with self._reading:
+            stage, against = self._kept_as(stage, against)
             known = self._documents.get((stage, against))
             if known is None:
                 shown = self._shown_source().shown(stage, against)
@@ -283,12 +313,10 @@ class GraphView(Widget):
             waiting = [
                 stage["index"]
                 for stage in self.stages
-                if stage["changed"] and (stage["index"], "before") not in self._documents
+                if (stage["changed"] or stage["lowered"])
+                and (stage["index"], "before") not in self._documents
             ]
             if not waiting:
-                last = len(source.passes) - 1
-                if (last, "before") not in self._documents:
-                    self._document(last, "before")
                 self._send_history()
                 return
             self._document(waiting[0], "before")
@@ -353,6 +381,12 @@ class GraphView(Widget):
         display_with_picture(self, picture, self.still)
 
 
+def _one_of(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise TraitError(f"{name} is one of {', '.join(known)}, not {value!r}")
+    return value
+
+
 def _is_plain(value: Any) -> bool:
     return isinstance(value, (bool, int, float, str, list))
 
@@ -403,16 +437,16 @@ def _bins(finite: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarra
     return np.histogram(finite, bins=between)
 
 
-Viewable = Graph | PassTrace | Model | str | os.PathLike[str]
+Viewable = Graph | PassTrace | Stage | Model | str | os.PathLike[str]
 
 
 def view(what: Viewable, against: Viewable | None = None, **traits: Any) -> GraphView:
     """A graph in the notebook, alone or against another one.
 
     Args:
-        what: a graph; a trace, with all its stages; or a model or its path, shown as it was saved.
-        against: what to compare it with: another graph, trace, or model. Two traces are compared stage by
-            stage, beginning with the last of each.
+        what: a graph; a trace, with all its stages; one stage; or a model or its path, shown as it was saved.
+        against: what to compare it with: another graph, trace, stage or model. Two traces are compared stage
+            by stage, beginning with the last of each. For a trace also the words of the trait of this name.
         **traits: traits of `GraphView` to start with, such as ``mode="layers"``, ``height=700``.
 
     Returns:
@@ -421,27 +455,47 @@ def view(what: Viewable, against: Viewable | None = None, **traits: Any) -> Grap
     Raises:
         WorkbenchError: if a model's files are missing or damaged, or a name is no trait.
     """
-    unknown = [name for name in traits if name not in GraphView.class_trait_names(sync=True)]
-    if unknown:
-        raise WorkbenchError(f"a graph view has no {unknown[0]!r}: see GraphView for what it has")
+    known = GraphView.class_trait_names(sync=True)
+    for name in traits:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "see GraphView for what it has"
+            raise WorkbenchError(f"a graph view has no {name!r}: {hint}")
+    try:
+        return _view(what, against, traits)
+    except TraitError as error:
+        raise WorkbenchError(str(error)) from None
+
+
+def _view(what: Viewable, against: Viewable | None, traits: dict[str, Any]) -> GraphView:
     if isinstance(what, PassTrace):
-        other = against if isinstance(against, PassTrace) else None
-        if against is not None and other is None:
-            return GraphView(
-                OneGraph(what.stages[-1].graph, _graph_of(against), what.session.model), **traits
-            )
         start: dict[str, Any] = {"title": what.session.model.name}
-        if other is not None:
-            start.update(stage=len(what.stages) - 1, against=f"other:{len(other.stages) - 1}")
-        return GraphView(Stages(what, other), **{**start, **traits})
-    model = None if isinstance(what, Graph) else _model_of(what)
-    graph = what if isinstance(what, Graph) else _graph_of(what)
+        if isinstance(against, str) and (against in ("before", "none") or against.isdecimal()):
+            start["against"], against = against, None
+        if against is not None and not isinstance(against, PassTrace):
+            source: Source = OneGraph(what.stages[-1].graph, _graph_of(against), what.session.model)
+            return GraphView(source, **{**start, **traits})
+        if against is not None:
+            start.update(stage=len(what.stages) - 1, against=f"other:{len(against.stages) - 1}")
+        start.update(traits)
+        if not 0 <= start.get("stage", 0) < len(what.stages):
+            raise WorkbenchError(f"there are stages 0 to {len(what.stages) - 1}, not {start['stage']}")
+        return GraphView(Stages(what, against), **start)
+    if isinstance(what, Stage) and against is None:
+        against = what.before if what.changed else None
+    model = None if isinstance(what, (Graph, Stage)) else _model_of(what)
+    graph = _graph_of(what if model is None else model)
     source = OneGraph(graph, None if against is None else _graph_of(against), model)
     return GraphView(source, **{"title": model.name if model else "", "choose_stage": False, **traits})
 
 
 def _model_of(what: Viewable) -> Model:
-    return what if isinstance(what, Model) else load(what)  # type: ignore[arg-type]
+    if isinstance(what, (str, os.PathLike)):
+        return load(what)
+    if isinstance(what, Model):
+        return what
+    kinds = "a graph, a trace, a stage, a model or the path of one"
+    raise WorkbenchError(f"view shows {kinds}, not {type(what).__name__}")
 
 
 def _graph_of(what: Viewable) -> Graph:
@@ -449,4 +503,4 @@ def _graph_of(what: Viewable) -> Graph:
         return what
     if isinstance(what, PassTrace):
         return what.stages[-1].graph
-    return _model_of(what).graph()
+    return what.graph if isinstance(what, Stage) else _model_of(what).graph()

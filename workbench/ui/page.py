@@ -23,7 +23,14 @@ script-src 'unsafe-inline' data: blob:; worker-src blob: data:; img-src data: bl
 <title>{{ title }}</title>
 <style>
 body { margin: 0; padding: 12px; font-family: system-ui, sans-serif; background: #fff; color: #111; }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }
+body[data-jp-theme-light="false"] {
+  background: #111; color: #eee; color-scheme: dark;
+  --jp-layout-color1: #1c1c1c; --jp-layout-color2: #333; --jp-ui-font-color0: #fff;
+  --jp-ui-font-color1: rgba(255, 255, 255, 0.87); --jp-ui-font-color2: rgba(255, 255, 255, 0.6);
+  --jp-border-color1: #666; --jp-border-color2: #444; --jp-brand-color1: #42a5f5;
+  --jp-success-color1: #66bb6a; --jp-error-color1: #ef5350; --jp-warn-color1: #ffa726;
+}
+.pwb-graph { --pwb-height: calc(100vh - 150px) !important; }
 noscript svg, #graph > svg { max-width: 100%; height: auto; background: #fff; }
 </style>
 </head>

@@ -21,6 +21,8 @@ export interface BoardEvents {
 
 /** How often a picture is tried again while there is no room for it. */
 const patience = 20;
+/** A narrower pane has no room for a map. */
+const mapLeast = 480;
 const mapWidth = 110;
 const mapHeight = 150;
 /** No image of the whole has a longer side. */
@@ -176,7 +178,7 @@ export class Board {
     if (!picture) return;
     const { seen } = camera;
     const whole = seen.width >= picture.totalWidth && seen.height >= picture.totalHeight;
-    map.hidden = whole || !this.mapWanted || camera.pane.width < 320;
+    map.hidden = whole || !this.mapWanted || camera.pane.width < mapLeast;
     if (map.hidden) return;
     const { width, height, scaleX, scaleY } = this.mapSize(picture);
     map.style.width = `${width}px`;

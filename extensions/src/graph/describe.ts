@@ -153,6 +153,7 @@ function opRows(scene: Scene, op: number, lineage: Lineage | null): Row[] {
   if (parent >= 0) rows.push(plainRow("In a block of", opTitle(scene, parent), parent));
   rows.push(row("Change", markWord(mark)));
   rows.push(plainRow("Made by", stageText(made, lineage?.pass(made))));
+  if (lineage) rows.push(...growthRows(scene, op, lineage));
   return rows;
 }
 
@@ -231,13 +232,26 @@ function originRows(scene: Scene, op: number, lineage: Lineage): Row[] {
 }
 
 function fateRows(scene: Scene, op: number, lineage: Lineage): Row[] {
-  const steps = lineage.fate(scene.key[op]!);
+  const now = scene.document.stage ?? -1;
+  // What it took in before is told as what it stands for, and where it grew.
+  const steps = lineage.fate(scene.key[op]!).filter(({ stage, into }) => stage > now || into !== scene.key[op]);
   const rows = steps.slice(0, listLimit).map(({ stage, pass, how, into }) => {
     const leadsTo = row("", stepText(how, into, lineage), into === scene.key[op] ? -1 : scene.place(into));
     const elsewhere = { stage, key: into < 0 ? scene.key[op]! : into };
-    return { ...leadsTo, label: stageText(stage, pass), ...(leadsTo.op === undefined && stage !== scene.document.stage ? { elsewhere } : {}) };
+    const here = leadsTo.op !== undefined || stage === scene.document.stage;
+    return { ...leadsTo, label: stageText(stage, pass), ...(here ? {} : { elsewhere }) };
   });
   return more(rows, steps.length);
+}
+
+/** The stages up to this one at which it took others in. */
+function growthRows(scene: Scene, op: number, lineage: Lineage): Row[] {
+  const now = scene.document.stage ?? -1;
+  const key = scene.key[op]!;
+  return lineage
+    .fate(key)
+    .filter(({ stage, into }) => into === key && stage <= now)
+    .map(({ stage, pass }) => plainRow("Grew at", stageText(stage, pass)));
 }
 
 /** What happened to an op in words; the op it leads to may be itself, where it took others in. */

@@ -20,7 +20,9 @@ export function describeBlock(scene: Scene, node: VisibleNode): Section[] {
   const rows = [
     { label: "layer", value: showable(scene.text(blocks.path[node.ref]!), 200) },
     { label: "ops", value: node.ops.toLocaleString("en") },
-    { label: "alike in this graph", value: `${showable(scene.text(kind), 60)} ×${alike}` },
+    blocks.repeat[node.ref]! > 1
+      ? { label: "gathers", value: showable(scene.text(blocks.name[node.ref]!), 60) }
+      : { label: "alike in this graph", value: `${showable(scene.text(kind), 60)} ×${alike}` },
   ];
   return [
     { title: "Block", rows },

@@ -3,7 +3,7 @@ import type { GraphViewTraits, Model } from "../types";
 import { GraphView } from "./view";
 
 export interface PageData {
-  state: Omit<GraphViewTraits, "document" | "lineage">;
+  state: Omit<GraphViewTraits, "document" | "lineage" | "shown">;
   /** Packed graphs in base64, by stage and what it is compared with, such as `6 before`. */
   documents: Record<string, string>;
   lineage: string;
@@ -15,7 +15,8 @@ class PageModel implements Model<GraphViewTraits> {
   private readonly waiting = new Set<string>();
 
   constructor(private readonly data: PageData) {
-    this.state = { ...data.state, document: new DataView(new ArrayBuffer(0)), lineage: viewOf(data.lineage) };
+    const { stage, against } = data.state;
+    this.state = { ...data.state, shown: { stage, against }, document: new DataView(new ArrayBuffer(0)), lineage: viewOf(data.lineage) };
     this.state.document = this.documentNow() ?? this.state.document;
   }
 
@@ -24,9 +25,10 @@ class PageModel implements Model<GraphViewTraits> {
   }
 
   set<K extends keyof GraphViewTraits>(name: K, value: GraphViewTraits[K]): void {
+    // Asked for again: what was said of another choice no longer holds.
+    this.waiting.add(name);
     if (this.state[name] === value) return;
     this.state[name] = value;
-    this.waiting.add(name);
     this.emit(`change:${name}`);
   }
 
@@ -36,11 +38,14 @@ class PageModel implements Model<GraphViewTraits> {
     this.waiting.clear();
     if (!asked) return;
     const found = this.documentNow();
-    this.state.message = found ? "" : "this page was saved without that comparison: choose another";
+    const { stage, against } = this.state;
+    this.state.message = found ? "" : `this page was saved without stage ${stage} against ${against}`;
+    if (found) {
+      this.state.shown = { stage, against };
+      this.state.document = found;
+      this.emit("change:document");
+    } else Object.assign(this.state, this.state.shown);
     this.emit("change:message");
-    if (!found) return;
-    this.state.document = found;
-    this.emit("change:document");
   }
 
   send(): void {
@@ -60,15 +65,27 @@ class PageModel implements Model<GraphViewTraits> {
     for (const callback of [...(this.handlers.get(event) ?? [])]) callback();
   }
 
+  /** What did not change is kept once: the rule is that of `GraphView._kept_as` in Python. */
+  private keptAs(stage: number, against: string): string {
+    if (against !== "before" && against !== "none") return `${stage} ${against}`;
+    const { stages } = this.state;
+    const differs = (at: number) => (stages[at]?.changed ?? false) || (stages[at]?.lowered ?? false);
+    let at = stage;
+    while (at > 0 && !differs(at)) at -= 1;
+    return `${at} ${at === stage && differs(at) ? against : "none"}`;
+  }
+
   private documentNow(): DataView | null {
-    const { stage, against } = this.state;
-    // What did not change is the same whatever it is compared with.
-    const text = this.data.documents[`${stage} ${against}`];
+    const text = this.data.documents[this.keptAs(this.state.stage, this.state.against)];
     return text === undefined ? null : viewOf(text);
   }
 }
 
 export function page(el: HTMLElement, data: PageData): void {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => (document.body.dataset.jpThemeLight = String(!dark.matches));
+  follow();
+  dark.addEventListener("change", follow);
   el.graphView = new GraphView(new PageModel(data), el);
 }
 

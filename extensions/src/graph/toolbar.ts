@@ -38,7 +38,7 @@ export class Toolbar {
   private readonly search = h("input", {
     type: "search",
     class: "pwb-search",
-    placeholder: "search, such as type:conv",
+    placeholder: "search: type:conv …",
     "aria-label": "Search ops",
     title: "Words in type, layer or names; type: name: layer: attr: shape: dtype: kernel: backend: mark: pass: op:, -word, /regex/",
   });
@@ -70,7 +70,7 @@ export class Toolbar {
       event.preventDefault();
     });
     this.stageGroup = group(
-      "Stage",
+      "Stages",
       button("‹", "Stage before that changed the graph ([)", () => events.stepStage(-1)),
       this.stages,
       button("›", "Next stage that changed the graph (])", () => events.stepStage(1)),
@@ -107,6 +107,7 @@ export class Toolbar {
           button("+", "Zoom in (+)", () => events.zoom(1.25)),
           button("1:1", "Actual size (1)", () => events.actualSize()),
           button("Fit", "Show the whole graph (f)", () => events.fit()),
+          button("Tidy", "Lay out afresh, without the gaps of ops that have gone (t)", () => events.tidy()),
         ),
         this.menu(),
       ),
@@ -125,7 +126,8 @@ export class Toolbar {
   setStages(stages: readonly GraphStage[], others: readonly GraphStage[], stage: number, against: string, choose: boolean): void {
     this.stageGroup.hidden = !choose || stages.length < 2;
     this.againstList.hidden = stages.length < 2 && others.length === 0;
-    const name = ({ index, pass, changed }: GraphStage) => `${index} ${pass ?? "model as loaded"}${changed ? " •" : ""}`;
+    const name = ({ index, pass, changed, lowered }: GraphStage) =>
+      `${index} ${pass ?? "model as loaded"}${changed ? " •" : ""}${lowered ? " (lowered to kernels before it)" : ""}`;
     fill(this.stages, stages.map((one) => [String(one.index), name(one)]), String(stage));
     const known: Choice[] = [
       ["before", "against: before the pass"],
@@ -199,7 +201,6 @@ export class Toolbar {
         item("Save PNG picture", () => events.save("png")),
         item("Save DOT text", () => events.save("dot")),
         item("Copy as text", () => events.copy()),
-        item("Lay out afresh (t)", () => events.tidy()),
         h("label", { class: "pwb-check" }, this.parameterBox, "parameters as nodes"),
       ),
     );

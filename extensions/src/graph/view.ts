@@ -193,6 +193,7 @@ export class GraphView implements BoardEvents, ToolbarEvents {
 
   private async takeDocument(): Promise<void> {
     const bytes = this.model.get("document");
+    const shown = this.model.get("shown");
     this.arrivals += 1;
     const { arrivals } = this;
     if (bytes.byteLength === 0) {
@@ -209,7 +210,8 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     let found: GraphDocument;
     let scene: Scene;
     try {
-      found = await unpack<GraphDocument>(bytes);
+      // A stage that changed nothing has the document of one before it.
+      found = { ...(await unpack<GraphDocument>(bytes)), ...shown };
       scene = new Scene(found);
     } catch (error) {
       if (arrivals !== this.arrivals) return;
@@ -297,8 +299,12 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     const wanted = this.model.get("mode");
     const { scene } = this;
     if (wanted !== "auto" || !scene) return wanted === "layers" ? "layers" : "flat";
-    return scene.count > flatMost && scene.document.blocks.parent.length > 0 ? "layers" : "flat";
+    // Chosen once: a stage with more ops must not change the view under a person's eyes.
+    this.autoMode ??= scene.count > flatMost && scene.document.blocks.parent.length > 0 ? "layers" : "flat";
+    return this.autoMode;
   }
+
+  private autoMode: "flat" | "layers" | undefined;
 
   /** Builds and lays out what is to be seen. A node named by `anchor` stays where it is on the screen. */
   private async refresh(how: LayoutInput["mode"], anchor = ""): Promise<void> {
@@ -483,7 +489,7 @@ export class GraphView implements BoardEvents, ToolbarEvents {
     const { model, toolbar } = this;
     const message = problem || model.get("message") || this.historyProblem;
     const reading = model.get("busy") && !this.upToDate ? "reading the graph …" : "";
-    toolbar.setWords(model.get("title"), model.get("note"), message || reading, message !== "");
+    toolbar.setWords(model.get("title"), model.get("note") || this.summary(), message || reading, message !== "");
     toolbar.setStages(
       model.get("stages"),
       model.get("other_stages"),
@@ -502,6 +508,19 @@ export class GraphView implements BoardEvents, ToolbarEvents {
       ? `${model.get("title") || "graph"}: ${ops.toLocaleString("en")} ops. Arrow keys move it, or the selection along its edges; n and p go to changes, f shows it all.`
       : "no graph";
     this.board.canvas.setAttribute("aria-label", label);
+  }
+
+  /** What the stage shown is, in numbers. */
+  private summary(): string {
+    const { scene } = this;
+    if (!scene) return "";
+    const count = [0, 0, 0, 0];
+    for (const mark of scene.mark) count[mark]! += 1;
+    const [, added = 0, removed = 0, altered = 0] = count;
+    const ops = `${(scene.count - removed).toLocaleString("en")} ops`;
+    if (added + removed + altered === 0) return ops;
+    const parts = [`${added} added`, `${removed} removed`, `${altered} altered`];
+    return `${ops}: ${parts.filter((part) => !part.startsWith("0 ")).join(", ")}`;
   }
 
   private showChanges(): void {
@@ -940,7 +959,9 @@ export class GraphView implements BoardEvents, ToolbarEvents {
   stepStage(direction: 1 | -1): void {
     const stages = this.model.get("stages");
     const at = this.model.get("stage");
-    const changed = stages.filter(({ index, changed }) => changed || index === 0);
+    // Lowering to kernels changes the graph, too, and the last stage is what runs.
+    const last = stages.length - 1;
+    const changed = stages.filter(({ index, changed, lowered }) => changed || lowered || index === 0 || index === last);
     const next = direction > 0 ? changed.find(({ index }) => index > at) : changed.filter(({ index }) => index < at).pop();
     if (next) this.stage(next.index);
   }
@@ -1006,6 +1027,7 @@ export class GraphView implements BoardEvents, ToolbarEvents {
       }
     }
     toolbar.setFound(-1, this.found?.length ?? null, problem);
+    this.showWords(problem);
     const indices = (this.found ?? []).filter((op) => scene!.markOf(op) !== Mark.removed).map((op) => scene!.index[op]!);
     const known = model.get("found");
     if (indices.length !== known.length || indices.some((op, at) => op !== known[at])) this.tell({ found: indices });

@@ -224,7 +224,7 @@ class Builder {
   /** Counts the ops of each closed block, and marks it where something in it changed. */
   private sayWhatBlocksHold(): void {
     const { scene } = this;
-    const changed = new Map<number, { count: number; marks: Set<Mark> }>();
+    const changed = new Map<number, { counts: [number, number, number, number]; marks: Set<Mark> }>();
     for (let op = 0; op < scene.count; op++) {
       if (!this.shown[op]) continue;
       const mark = scene.markOf(op);
@@ -234,9 +234,10 @@ class Builder {
         const held = this.nodes[node]!;
         if (mark !== Mark.removed) held.ops += 1;
         if (mark !== Mark.none) {
-          const known = changed.get(node) ?? { count: 0, marks: new Set<Mark>() };
-          known.count += 1;
-          changed.set(node, { count: known.count, marks: known.marks.add(mark) });
+          const known = changed.get(node) ?? { counts: [0, 0, 0, 0], marks: new Set<Mark>() };
+          known.counts[mark] += 1;
+          known.marks.add(mark);
+          changed.set(node, known);
         }
       }
     }
@@ -245,7 +246,7 @@ class Builder {
       const change = changed.get(at);
       node.detail = `${node.ops.toLocaleString("en")} op${node.ops === 1 ? "" : "s"}`;
       if (change) {
-        node.detail += `, ${change.count.toLocaleString("en")} changed`;
+        node.detail += `, ${changesText(change.counts)}`;
         const [only] = change.marks;
         const whole = change.marks.size === 1 && (only !== Mark.removed || node.ops === 0);
         if (!node.open) node.mark = whole && only !== undefined ? only : Mark.altered;
@@ -341,4 +342,10 @@ class Builder {
       }
     }
   }
+}
+
+/** Such as `+9 −1`. */
+function changesText([, added, removed, altered]: readonly [number, number, number, number]): string {
+  const parts = [added && `+${added}`, removed && `−${removed}`, altered && `~${altered}`];
+  return parts.filter(Boolean).join(" ");
 }
