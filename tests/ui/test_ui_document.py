@@ -185,7 +185,7 @@ def test_a_value_may_have_the_name_that_a_removed_one_would_get() -> None:
 
 def test_keys_are_those_of_the_stages_and_else_new_ones() -> None:
     found = diff(CONV, FUSED)
-    shown = compared(CONV, alone(FUSED, keys=[0, 50, 4]), found, [0, 1, 2, 3, 4])
+    shown = compared(CONV, alone(FUSED, keys=[0, 50, 4]), found, alone(CONV, keys=[0, 1, 2, 3, 4]))
     assert shown.key == [0, 1, 2, 3, 50, 4]
     fresh = compared(CONV, alone(FUSED, keys=[0, 50, 4]), found)
     assert len(set(fresh.key)) == 6 and min(fresh.key[1:4]) > 50

@@ -69,14 +69,15 @@ def alone(
     )
 
 
-def compared(before: Graph, after: Shown, found: Diff, before_keys: Sequence[int] | None = None) -> Shown:
+def compared(before: Graph, after: Shown, found: Diff, known: Shown | None = None) -> Shown:
     """A graph with what another one says about it: marks, and the removed ops where they stood.
 
     Args:
         before: the graph it is compared with.
         after: what to show, made by `alone`.
         found: the difference between the two.
-        before_keys: per op before the number it has in every stage. Without, removed ops get new ones.
+        known: the graph before by `alone`, with the keys and layers its ops have in the trace. Without it
+            removed ops get new keys.
     """
     marks: list[str | None] = [None] * len(after.graph.ops)
     for place, mark in found.marks_after().items():
@@ -92,10 +93,10 @@ def compared(before: Graph, after: Shown, found: Diff, before_keys: Sequence[int
         if removed:
             op = union.ghost(at)
             parent = None if op.parent is None else place_of.get(union.stands_at(op.parent))
-            key.append(before_keys[at] if before_keys is not None else free + at)
+            key.append(free + at if known is None else known.key[at])
             mark_of.append("removed")
-            made.append(0)
-            layers.append(op.layer)
+            made.append(0 if known is None else known.made[at])
+            layers.append(op.layer if known is None else known.layers[at])
         else:
             op = after.graph.ops[at]
             parent = None if op.parent is None else place_of.get((False, op.parent))

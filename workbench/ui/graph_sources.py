@@ -23,6 +23,10 @@ class Source(Protocol):
         """One dict per stage: index, pass, changed, lowered (Paddle itself changed it before the pass)."""
         ...
 
+    def other_stages(self) -> list[dict[str, Any]]:
+        """The same of another trace to compare with; empty without one."""
+        ...
+
     def graph(self, stage: int) -> Graph:
         """The graph of a stage."""
         ...
@@ -58,6 +62,10 @@ class OneGraph:
         if self._against is None or against == "none":
             return after
         return compared(self._against, after, diff(self._against, self._graph))
+
+    def other_stages(self) -> list[dict[str, Any]]:
+        """None: there is no other trace."""
+        return []
 
     def lineage(self) -> None:
         """A graph has no history."""
@@ -97,13 +105,18 @@ class Stages:
         if against == "none" or (against == "before" and not one.changed):
             return after
         if against == "before":
-            return compared(one.before, after, one.diff, self._history.before_keys(stage))
+            keys = self._history.before_keys(stage)
+            return compared(one.before, after, one.diff, self._known(one.before, keys, stage - 1))
         trace, at = self._other_stage(against)
         if trace is self.trace:
             found = self.trace.compare(at, stage)
-            return compared(trace.stages[at].graph, after, found, self._history.keys(at))
+            return compared(trace.stages[at].graph, after, found, self._alone(at))
         before = trace.stages[at].graph
         return compared(before, after, diff(before, one.graph))
+
+    def other_stages(self) -> list[dict[str, Any]]:
+        """The stages of the other trace, as those of this one."""
+        return Stages(self.other).stages() if self.other is not None else []
 
     def _other_stage(self, against: str) -> tuple[PassTrace, int]:
         word, _, number = against.rpartition(":")
@@ -115,20 +128,20 @@ class Stages:
         return trace, int(number)
 
     def _alone(self, stage: int) -> Shown:
-        keys = self._history.keys(stage)
-        made = [self._history.made_by(key) for key in keys]
-        return alone(self.graph(stage), keys, made, self._layers(stage, keys))
+        return self._known(self.graph(stage), self._history.keys(stage), stage)
 
-    def _layers(self, stage: int, keys: Sequence[int]) -> list[str]:
-        """Layer paths; where the dumps have none, those found in the structure of the model as loaded."""
-        if not self._found_layers:
-            return self._history.layers_of(stage)
-        found = self._found_layers
+    def _known(self, graph: Graph, keys: Sequence[int], stage: int) -> Shown:
+        """A graph with what is known of its ops after a stage: who made them, what layers they come from."""
+        history = self._history
+        # Where the dumps name no layers, those found in the structure of the model as loaded.
+        layers = self._found_layers or history.layers
         origins = {
-            place: [found[one] for one in self._history.origins(key, stage) if one < len(found)]
+            place: [layers[one] for one in history.origins(key, stage) if one < len(layers)]
             for place, key in enumerate(keys)
+            if not graph.ops[place].layer
         }
-        return inherited_layers(self.graph(stage), origins)
+        made = [history.made_by(key) for key in keys]
+        return alone(graph, keys, made, inherited_layers(graph, origins))
 
     @cached_property
     def _found_layers(self) -> list[str]:

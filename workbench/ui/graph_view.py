@@ -114,8 +114,7 @@ class GraphView(Widget):
         stages = source.stages()
         with self.hold_sync():
             self.stages = stages
-            other = getattr(source, "other", None)
-            self.other_stages = Stages(other).stages() if other is not None else []
+            self.other_stages = source.other_stages()
             self.stage = min(max(0, self.stage if stage is None else stage), len(stages) - 1)
             self._display()
         self._prepare()
