@@ -43,7 +43,7 @@ ARGUMENTS = [
 ]
 # A page of our own, answered from memory: nothing listens there.
 ADDRESS = "http://127.0.0.1:9"
-NETRON_LIMIT_S = 180
+NETRON_LIMIT_S = 60
 # What takes Netron longer than this is measured once.
 NETRON_LONG_S = 20
 SHOWS = 5
@@ -114,7 +114,8 @@ def saved(view: wb.GraphView) -> tuple[bytes, int]:
     state = {name: getattr(view, name) for name in view.trait_names(sync=True) if not name.startswith("_")}
     plain = {name: value for name, value in state.items() if isinstance(value, (bool, int, str, list))}
     packed = base64.b64encode(view.document).decode()
-    data = {"state": plain, "documents": {f"{view.stage} {view.against}": packed}, "lineage": ""}
+    stage, against = view._kept_as(view.stage, view.against)
+    data = {"state": plain, "documents": {f"{stage} {against}": packed}, "lineage": ""}
     return json.dumps(data).encode(), len(view.document)
 
 
