@@ -43,7 +43,7 @@ ARGUMENTS = [
 ]
 # A page of our own, answered from memory: nothing listens there.
 ADDRESS = "http://127.0.0.1:9"
-NETRON_LIMIT_S = 60
+NETRON_LIMIT_S = 180
 # What takes Netron longer than this is measured once.
 NETRON_LONG_S = 20
 SHOWS = 5
