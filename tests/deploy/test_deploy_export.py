@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -503,6 +506,45 @@ def ones(size: int) -> Arrays:
 
 
 # Acceptance
+
+
+def test_exporting_again_and_again_after_a_refusal(tmp_path: Path) -> None:
+    """Paddle crashes over parameters it remembers of freed programs, so this has a process of its own."""
+    script = tmp_path / "again.py"  # A file: Paddle reads the sources of what it turns static.
+    lines = textwrap.dedent(
+        """
+        import gc, sys
+        from paddle import nn
+        from workbench.deploy import export_layer
+        from workbench.errors import ModelError
+        from workbench.models import read_params
+
+        class Unfinished(nn.Layer):
+            def __init__(self):
+                super().__init__()
+                self.part = nn.Linear(4, 2)
+
+            def forward(self, x):
+                self.part(x)
+                raise ValueError("not yet")
+
+        refused = 0
+        for turn in range(20):
+            try:
+                export_layer(Unfinished(), f"{sys.argv[1]}/{turn}", ["x:float32:None,4"])
+            except ModelError:
+                refused += 1
+            gc.collect()
+            layer = nn.Linear(4, 2)
+            model = export_layer(layer, f"{sys.argv[1]}/{turn}", ["x:float32:None,4"])
+            assert set(read_params(model)) == {layer.weight.name, layer.bias.name}
+        assert refused == 20
+        """
+    )
+    script.write_text(lines)
+    command = [sys.executable, str(script), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_acceptance_says_why(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from workbench.deploy.training.layers import (
 from workbench.deploy.training.legacy_ops import legacy_ops
 from workbench.deploy.training.network import Network, assemble
 from workbench.deploy.training.specs import check_count, input_infos
-from workbench.deploy.training.static import IR, has_pir, paddle_dynamic
+from workbench.deploy.training.static import IR, fresh_conversion, has_pir, paddle_dynamic
 from workbench.errors import ConfigError, ModelError, WorkbenchError
 from workbench.models import Layout, Model, TensorInfo, load
 
@@ -150,7 +150,13 @@ def _save(paddle: Any, layer: Any, prefix: Path, infos: Sequence[TensorInfo], ir
         for info in infos
     ]
     legacy = legacy_ops(paddle) if ir == "program" else contextlib.nullcontext()
-    with unchanged(whole), for_inference(whole), legacy, warnings.catch_warnings():
+    with (
+        unchanged(whole),
+        for_inference(whole),
+        legacy,
+        fresh_conversion(paddle),
+        warnings.catch_warnings(),
+    ):
         try:
             warnings.filterwarnings("ignore", message="no variable in your model")
             static = paddle.jit.to_static(whole, input_spec=[specs] if softmax else specs, full_graph=True)

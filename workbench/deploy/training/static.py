@@ -113,3 +113,27 @@ def paddle_dynamic(ir: IR = "pir") -> Iterator[Any]:
         finally:
             if not dynamic:
                 paddle.enable_static()
+
+
+@contextlib.contextmanager
+def fresh_conversion(paddle: Any) -> Iterator[None]:
+    """Turning layers static while the block lasts, with nothing left over of conversions that failed.
+
+    Paddle notes what it has made of each parameter under the ``id`` of the program that is being built, and a
+    conversion that fails never takes its notes away. Once that program is freed, the next one may have its
+    address, finds the parameters of the dead one and ends the process with a segmentation fault.
+    """
+    translator = paddle.jit.dy2static.program_translator.ProgramTranslator.get_instance()
+    names = ["_params_recorder", "_inplace_map"]
+    recorders = [getattr(translator, name) for name in names if hasattr(translator, name)]
+    with contextlib.suppress(ModuleNotFoundError):  # Paddle 2.x
+        pir = importlib.import_module("paddle.jit.dy2static.parameter_recorder")
+        recorders += [pir._global_parameter_recorder, pir._global_inplace_map]
+    kept = [(recorder, dict(vars(recorder))) for recorder in recorders]
+    try:
+        for recorder, notes in kept:
+            vars(recorder).update({name: {} for name in notes})
+        yield
+    finally:
+        for recorder, notes in kept:
+            vars(recorder).update(notes)
