@@ -2,9 +2,12 @@
 import { h, s } from "../dom";
 import type { GraphStage } from "../types";
 import type { Box } from "../viewport";
+import { describeOp, opAsText, opTitle, spoken } from "./describe";
 import { Mark } from "./document";
+import type { Lineage } from "./lineage";
 import { boxesBelow, levelOf, type Look, Painter, type Highlight } from "./painter";
 import type { Picture } from "./picture";
+import type { Scene } from "./scene";
 import { CanvasSurface, fontFamily, SvgSurface } from "./surface";
 
 const border = 24;
@@ -125,6 +128,19 @@ export function dotOf(picture: Picture): string {
   for (const { from, to } of picture.visible.hubs) for (const user of to) join(from, user, "style=dotted");
   lines.push("}");
   return `${lines.join("\n")}\n`;
+}
+
+/** The selected ops in full; where none is selected, those that are shown as a list. */
+export function textOf(
+  scene: Scene,
+  selected: readonly number[],
+  only: ReadonlySet<number> | null,
+  lineage: Lineage | null,
+): string {
+  if (selected.length > 0)
+    return selected.map((op) => `${opTitle(scene, op)}\n${opAsText(describeOp(scene, op, lineage))}`).join("\n");
+  const ops = [...(only ?? Array.from({ length: scene.count }, (_, op) => op))];
+  return ops.map((op) => spoken(scene, op)).join("\n");
 }
 
 /** A quoted Graphviz string that shows the text as it is. */

@@ -1,5 +1,5 @@
 /** One graph in memory: the document's columns as typed arrays, and what follows from them. */
-import type { GraphDocument, Mark } from "./document";
+import { type GraphDocument, Mark } from "./document";
 
 export interface Kernel {
   name: string;
@@ -108,6 +108,31 @@ export class Scene {
   /** The op with this key, or -1. */
   place(key: number): number {
     return this.places.get(key) ?? -1;
+  }
+
+  /** Of ops of another graph those that this one has, too. */
+  placesFrom(other: Scene, ops: Iterable<number>): number[] {
+    return [...ops].map((op) => this.place(other.key[op]!)).filter((op) => op >= 0);
+  }
+
+  /** Ops by the numbers Python knows them by: removed ones have those of the graph before. */
+  placesOf(indices: readonly number[], removed: boolean): number[] {
+    const wanted = new Set(indices);
+    const places: number[] = [];
+    if (wanted.size === 0) return places;
+    for (let op = 0; op < this.count; op++)
+      if ((this.markOf(op) === Mark.removed) === removed && wanted.has(this.index[op]!)) places.push(op);
+    return places;
+  }
+
+  /** The numbers Python knows ops by: of those that were removed, or of all others. */
+  indicesOf(ops: Iterable<number>, removed: boolean): number[] {
+    return [...ops].filter((op) => (this.markOf(op) === Mark.removed) === removed).map((op) => this.index[op]!);
+  }
+
+  /** Whether an op has sub-blocks. */
+  holds(op: number): boolean {
+    return this.parent.includes(op);
   }
 
   inputsOf(op: number): Int32Array {

@@ -1,4 +1,5 @@
 /** What is said of a node when the pointer rests on it. */
+import { h } from "../dom";
 import type { Point, Size } from "../viewport";
 import type { Colouring } from "./colours";
 import { opTitle, showable } from "./describe";
@@ -31,12 +32,22 @@ function blockNumber(picture: Picture, at: number, colours: Colouring | null, co
   return `${colours.title}: ${Number(number.toPrecision(6))} ${colours.scale.unit} (${combine})`;
 }
 
-/** Beside the pointer, on the side that has room. */
-export function placeTip(tip: HTMLElement, text: string, at: Point, { width, height }: Size): void {
-  tip.textContent = text;
-  const [left, above] = [at.x > width * 0.6, at.y > height * 0.7];
-  tip.style.left = left ? "" : `${at.x + distance}px`;
-  tip.style.right = left ? `${width - at.x + distance}px` : "";
-  tip.style.top = above ? "" : `${at.y + distance}px`;
-  tip.style.bottom = above ? `${height - at.y + distance}px` : "";
+export class Tip {
+  readonly element = h("div", { class: "pwb-tip", hidden: true, "aria-hidden": "true" });
+
+  hide(): void {
+    this.element.hidden = true;
+  }
+
+  /** Beside the pointer, on the side that has room. */
+  show(text: string, at: Point, { width, height }: Size): void {
+    const { element } = this;
+    element.hidden = false;
+    element.textContent = text;
+    const [left, above] = [at.x > width * 0.6, at.y > height * 0.7];
+    element.style.left = left ? "" : `${at.x + distance}px`;
+    element.style.right = left ? `${width - at.x + distance}px` : "";
+    element.style.top = above ? "" : `${at.y + distance}px`;
+    element.style.bottom = above ? `${height - at.y + distance}px` : "";
+  }
 }
