@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.ir.diff import Diff, _frozen_attrs, _Matcher, _same_attrs, _Side, canonical_type
+from workbench.ir.diff import Diff, canonical_type
+from workbench.ir.diff.altered import same_attrs
+from workbench.ir.diff.match import Matcher
+from workbench.ir.diff.side import Side, frozen_attrs
 from workbench.ir.graph import Graph, Op
 
 How = Literal["fused", "replaced", "merged", "folded", "dropped", "made"]
@@ -63,8 +66,8 @@ class _Provenance:
     """Gives every removed op its fate: an op after, constants that are read after, or nothing."""
 
     def __init__(self, before: Graph, after: Graph, found: Diff) -> None:
-        self.before = _Side(before)
-        self.after = _Side(after)
+        self.before = Side(before)
+        self.after = Side(after)
         self.found = found
         self.matched = found.matched
         self.origin = {second: first for first, second in found.matched.items()}
@@ -99,21 +102,21 @@ class _Provenance:
 
     def _pair_kin(self) -> None:
         """Pairs removed and added ops of one kind: ``pd_op.relu`` and ``onednn_op.relu``."""
-        matcher = _Matcher(self.before, self.after)
+        matcher = Matcher(self.before, self.after)
         for first, second in self.matched.items():
             matcher.pair(first, second)
         kin_before: list[object] = _kin(self.before, self.removed, self.constant_before)
         kin_after: list[object] = _kin(self.after, self.added, self.constant_after)
         self._pair_by_parameters(matcher, kin_before, kin_after)
-        matcher._propagate(kin_before, kin_after, strict=True)
-        matcher._propagate(kin_before, kin_after)
+        matcher.propagate(kin_before, kin_after, strict=True)
+        matcher.propagate(kin_before, kin_after)
         for first, second in matcher.pairs.items():
             if first in self.removed:
                 self.pairs[first] = second
                 self.label[first] = second
 
     def _pair_by_parameters(
-        self, matcher: _Matcher, kin_before: Sequence[object], kin_after: Sequence[object]
+        self, matcher: Matcher, kin_before: Sequence[object], kin_after: Sequence[object]
     ) -> None:
         readers_before = self._parameter_readers(self.before, self.removed, self.constant_before)
         readers_after = self._parameter_readers(self.after, self.added, self.constant_after)
@@ -130,7 +133,7 @@ class _Provenance:
                     matcher.pair(first, second)
 
     def _parameter_readers(
-        self, side: _Side, open_ops: Iterable[int], constant: Sequence[bool]
+        self, side: Side, open_ops: Iterable[int], constant: Sequence[bool]
     ) -> dict[str, list[int]]:
         """Parameter name to the open ops on activations that read it, also through open ops on constants."""
         among = open_ops if isinstance(open_ops, frozenset) else frozenset(open_ops)
@@ -252,7 +255,7 @@ class _Provenance:
         found = self._own.get(second)
         if found is None:
             mine, other = self.before.ops[first], self.after.ops[second]
-            found = len(mine.inputs) != len(other.inputs) or not _same_attrs(mine, other, self.before.ordered)
+            found = len(mine.inputs) != len(other.inputs) or not same_attrs(mine, other, self.before.ordered)
             self._own[second] = found
         return found
 
@@ -282,7 +285,7 @@ class _Provenance:
                     self.before.name(value) if source is None else (numbers[source[0]], source[1])
                     for value, source in zip(op.inputs, sources, strict=True)
                 )
-                own = op.index if canonical_type(op.type) in _STARTS else _frozen_attrs(op.attrs, cache)
+                own = op.index if canonical_type(op.type) in _STARTS else frozen_attrs(op.attrs, cache)
                 key = (op.type, own, read, self.before.output_types[op.index])
                 numbers.append(known.setdefault(key, op.index))
             self._numbers = numbers
@@ -464,7 +467,7 @@ def _argument(value: str) -> bool:
     return value.startswith("%arg_")
 
 
-def _constant(side: _Side) -> list[bool]:
+def _constant(side: Side) -> list[bool]:
     """Per op whether it is computed from parameters and constants alone."""
     found: list[bool] = []
     holders = {op.parent for op in side.ops if op.parent is not None}
@@ -480,7 +483,7 @@ def _constant(side: _Side) -> list[bool]:
     return found
 
 
-def _kin(side: _Side, open_ops: Iterable[int], constant: Sequence[bool]) -> list[object]:
+def _kin(side: Side, open_ops: Iterable[int], constant: Sequence[bool]) -> list[object]:
     """Per open op what it is called without its dialect and whether it works on weights alone."""
     kin: list[object] = [None] * len(side.ops)
     for index in open_ops:
