@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from workbench.ir.graph import Graph, Op
+from workbench.ir.sequences import repeated, runs
 
 Content = tuple[int, ...]
 
@@ -187,6 +188,11 @@ def _is_end(op: Op) -> bool:
     return op.type.rpartition(".")[2] in _ENDS
 
 
+def _telling(copies: int, size: int) -> bool:
+    """Whether so many copies of so many ops are a block rather than chance."""
+    return size >= _SMALLEST and copies * (size - 1) >= _LEAST_EVIDENCE
+
+
 class _Names:
     """Names kinds: one name per kind, different for different kinds."""
 
@@ -259,10 +265,10 @@ class _Search:
 
         def offer(first: int, last: int, period: int) -> None:
             copies = (last - first) // period
-            if copies >= 2 and copies * (period - 1) >= _LEAST_EVIDENCE:
+            if copies >= 2 and _telling(copies, period):
                 heapq.heappush(heap, (-copies * period, period, first, last))
 
-        for first, last, period in _runs(signs[start:end]):
+        for first, last, period in runs(signs[start:end]):
             if period < _SMALLEST:
                 if last - first >= _DULL_RUN:
                     free.dull.append((start + first, start + last))
@@ -333,7 +339,7 @@ class _Search:
         row, borders = self.tokens(free, found)
         left = _Free(*free.whole)
         added: list[_Found] = []
-        for sequence in _repeated(row, borders):
+        for sequence in repeated(row, borders, _telling):
             shift, length = self.trimmed(borders, sequence.places[0], sequence.length)
             starts: list[int] = []
             last = 0
@@ -344,8 +350,8 @@ class _Search:
                     starts.append(start)
                     last = end
             size = borders[sequence.places[0] + shift + length] - borders[sequence.places[0] + shift]
-            telling = length > 1 and size >= _SMALLEST and len(starts) * (size - 1) >= _LEAST_EVIDENCE
-            if len(starts) > 1 and telling and sequence.offer(len(starts) * size):
+            telling = length > 1 and len(starts) > 1 and _telling(len(starts), size)
+            if telling and sequence.offer(len(starts) * size):
                 kind = tuple(self.line.signs[starts[0] : starts[0] + size])
                 added += [self.take(left, start, kind) for start in starts]
         return [item for item in found if left.holds(item.start, item.start + len(item.kind))] + added
@@ -457,148 +463,3 @@ class _Free:
             if one < two:
                 kept.append((one, two))
         return kept
-
-
-def _runs(signs: list[int]) -> list[tuple[int, int, int]]:
-    """The longest stretches in which everything comes again after a period: (first, last, period).
-
-    Two places a period apart are found where equal windows follow each other. Windows have 1, 2, 3, 4, 6, 8,
-    12, 16 … members and numbers that are equal where the windows are, so comparing is quick at any length.
-    """
-    count = len(signs)
-    levels = [_numbered(signs)]
-    while 4 << len(levels) <= 2 * count and max(levels[-1], default=0) + 1 < len(levels[-1]):
-        width = 1 << (len(levels) - 1)
-        levels.append(_numbered(zip(levels[-1], levels[-1][width:], strict=False)))
-    known: dict[int, list[tuple[int, int]]] = {}
-    found: list[tuple[int, int, int]] = []
-    for level, numbers in enumerate(levels):
-        width = 1 << level
-        windows = [(width, numbers)]
-        if level:
-            wider = _numbered(zip(numbers, levels[level - 1][width:], strict=False))
-            windows.append((width + width // 2, wider))
-        for size, ids in windows:
-            for place, period in _steps(ids, 4 * size):
-                spans = known.setdefault(period, [])
-                at = bisect_right(spans, (place - period, count)) - 1
-                if at >= 0 and spans[at][1] > place:
-                    continue
-                first = place - period - _alike(levels, place - period, place, -1)
-                last = place + _alike(levels, place - period, place, 1)
-                insort(spans, (first, last))
-                if last - first >= 2 * period:
-                    found.append((first, last, period))
-    return found
-
-
-def _numbered(members: Iterable[object]) -> list[int]:
-    numbers: dict[object, int] = {}
-    return [numbers.setdefault(member, len(numbers)) for member in members]
-
-
-def _steps(ids: list[int], longest: int) -> Iterator[tuple[int, int]]:
-    """Where the distance to the last equal window changes, and to what."""
-    last: dict[int, int] = {}
-    before = 0
-    for place, number in enumerate(ids):
-        distance = place - last.get(number, place)
-        last[number] = place
-        if distance != before and 0 < distance <= longest:
-            yield place, distance
-        before = distance
-
-
-def _alike(levels: list[list[int]], one: int, two: int, way: int) -> int:
-    """How many members from two places on, or before them, are equal."""
-    start = two
-    for level in range(len(levels) - 1, -1, -1):
-        numbers, width = levels[level], 1 << level
-        if way > 0:
-            while two < len(numbers) and numbers[one] == numbers[two]:
-                one, two = one + width, two + width
-        else:
-            while one >= width and two - width < len(numbers):
-                if numbers[one - width] != numbers[two - width]:
-                    break
-                one, two = one - width, two - width
-    return abs(two - start)
-
-
-class _Repeat:
-    """A sequence that comes more than once, maybe overlapping itself."""
-
-    def __init__(self, places: list[int], length: int, state: int, heap: list[tuple[int, int]]) -> None:
-        self.places, self.length, self.state, self.heap = places, length, state, heap
-
-    def offer(self, covered: int) -> bool:
-        """Whether nothing else may cover more; if something may, this one comes again later."""
-        if not self.heap or covered >= -self.heap[0][0]:
-            return True
-        heapq.heappush(self.heap, (-covered, self.state))
-        return False
-
-
-def _repeated(row: list[int], borders: list[int]) -> Iterator[_Repeat]:
-    """The sequences that come more than once, each as long as it can be to the left, best coverage first."""
-    length, link, ends = _automaton(row)
-    count = [int(end >= 0) for end in ends]
-    some = list(ends)
-    below: list[list[int]] = [[] for _ in length]
-    for state in sorted(range(1, len(length)), key=lambda state: -length[state]):
-        count[link[state]] += count[state]
-        some[link[state]] = max(some[link[state]], some[state])
-        below[link[state]].append(state)
-    heap = []
-    for state in range(1, len(length)):
-        if count[state] > 1 and length[state] > 1:
-            end = some[state] + 1
-            size = borders[end] - borders[end - length[state]]
-            if size >= _SMALLEST and count[state] * (size - 1) >= _LEAST_EVIDENCE:
-                heap.append((-min(borders[-1] - borders[0], count[state] * size), state))
-    heapq.heapify(heap)
-    while heap:
-        _, state = heapq.heappop(heap)
-        places = []
-        stack = [state]
-        while stack:
-            member = stack.pop()
-            if ends[member] >= 0:
-                places.append(ends[member] - length[state] + 1)
-            stack += below[member]
-        sequence = row[places[0] : places[0] + length[state]]
-        if length[state] == 2 or sequence[2:] != sequence[:-2]:
-            yield _Repeat(sorted(places), length[state], state, heap)
-
-
-def _automaton(row: list[int]) -> tuple[list[int], list[int], list[int]]:
-    """The suffix automaton: each state's longest length, its link, and where it ends (-1 for a clone)."""
-    length, link, ends = [0], [-1], [-1]
-    after: list[dict[int, int]] = [{}]
-    last = 0
-    for place, sign in enumerate(row):
-        made = len(length)
-        length.append(length[last] + 1)
-        link.append(0)
-        ends.append(place)
-        after.append({})
-        state = last
-        while state >= 0 and sign not in after[state]:
-            after[state][sign] = made
-            state = link[state]
-        if state >= 0:
-            target = after[state][sign]
-            if length[state] + 1 == length[target]:
-                link[made] = target
-            else:
-                clone = len(length)
-                length.append(length[state] + 1)
-                link.append(link[target])
-                ends.append(-1)
-                after.append(dict(after[target]))
-                link[target] = link[made] = clone
-                while state >= 0 and after[state].get(sign) == target:
-                    after[state][sign] = clone
-                    state = link[state]
-        last = made
-    return length, link, ends
