@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import logging
@@ -27,6 +26,7 @@ from playwright.sync_api import TimeoutError as PatienceError
 import workbench as wb
 from workbench.ir import Graph, Op, Value
 from workbench.ui._widgets import STATIC
+from workbench.ui.page import kept_as, page_data
 
 HERE = Path(__file__).parent
 IN_PAGE = HERE / "in_page.js"
@@ -113,10 +113,8 @@ def saved(view: wb.GraphView) -> tuple[bytes, int]:
     """The graph a view shows, as a page reads it, and how many bytes Python sends for it."""
     state = {name: getattr(view, name) for name in view.trait_names(sync=True) if not name.startswith("_")}
     plain = {name: value for name, value in state.items() if isinstance(value, (bool, int, str, list))}
-    packed = base64.b64encode(view.document).decode()
-    stage, against = view._kept_as(view.stage, view.against)
-    data = {"state": plain, "documents": {f"{stage} {against}": packed}, "lineage": ""}
-    return json.dumps(data).encode(), len(view.document)
+    documents = {kept_as(view.stages, view.stage, view.against): view.document}
+    return json.dumps(page_data(plain, documents, b"")).encode(), len(view.document)
 
 
 def saved_page(view: wb.GraphView, folder: Path) -> bytes:

@@ -22,7 +22,7 @@ from workbench.ui._widgets import STATIC, Widget, display_with_picture
 from workbench.ui.document import graph_document, lineage_document, packed
 from workbench.ui.graph_sources import OneGraph, Source, Stages
 from workbench.ui.jobs import Jobs
-from workbench.ui.page import write_page
+from workbench.ui.page import kept_as, write_page
 from workbench.ui.picture import picture_svg, showable
 
 HISTOGRAM_BINS = 48
@@ -193,7 +193,9 @@ class GraphView(Widget):
         """
         source = self._shown_source()
         keys = [(stage, against) for stage in range(len(source.passes)) for against in ("before", "none")]
-        documents = {self._kept_as(*key): self._document(*key) for key in [(self.stage, self.against), *keys]}
+        documents = {
+            kept_as(self.stages, *key): self._document(*key) for key in [(self.stage, self.against), *keys]
+        }
         history = source.lineage()
         lineage = b"" if history is None else packed(lineage_document(history, source.passes))
         state = {
@@ -280,19 +282,9 @@ class GraphView(Widget):
             self._history_read = len(history.so_far)
             self.lineage = packed(lineage_document(history, source.passes))
 
-    def _kept_as(self, stage: int, against: str) -> tuple[int, str]:
-        """The stage that has this graph, too: what did not change is kept once. The page has this rule."""
-        if against not in ("before", "none"):
-            return stage, against
-        stages, at = self.stages, stage
-        while at > 0 and not stages[at]["changed"] and not stages[at]["lowered"]:
-            at -= 1
-        changed = stages[at]["changed"] or stages[at]["lowered"]
-        return at, against if at == stage and changed else "none"
-
     def _document(self, stage: int, against: str) -> bytes:
         with self._reading:
-            stage, against = self._kept_as(stage, against)
+            stage, against = kept_as(self.stages, stage, against)
             known = self._documents.get((stage, against))
             if known is None:
                 shown = self._shown_source().shown(stage, against)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -46,6 +46,46 @@ page(document.getElementById("graph"), JSON.parse(document.getElementById("data"
 """
 
 
+def kept_as(stages: Sequence[Mapping[str, Any]], stage: int, against: str) -> tuple[int, str]:
+    """What a stage's document is kept as: what did not change is kept once. The page has this rule, too.
+
+    Args:
+        stages: the view's ``stages``.
+        stage: the number of one of them.
+        against: what it is compared with, as the view has it.
+
+    Returns:
+        The stage that has the same document, and what that is compared with.
+    """
+    if against not in ("before", "none"):
+        return stage, against
+    at = stage
+    while at > 0 and not stages[at]["changed"] and not stages[at]["lowered"]:
+        at -= 1
+    changed = stages[at]["changed"] or stages[at]["lowered"]
+    return at, against if at == stage and changed else "none"
+
+
+def page_data(
+    state: Mapping[str, Any], documents: Mapping[tuple[int, str], bytes], lineage: bytes
+) -> dict[str, Any]:
+    """What the page's code reads: ``PageData`` in ``extensions/src/graph/page.ts``.
+
+    Args:
+        state: the view's traits, plain values only.
+        documents: packed graphs, by what they are kept as.
+        lineage: packed, or empty.
+    """
+    return {
+        "state": dict(state),
+        "documents": {
+            f"{stage} {against}": base64.b64encode(document).decode()
+            for (stage, against), document in documents.items()
+        },
+        "lineage": base64.b64encode(lineage).decode(),
+    }
+
+
 def write_page(
     title: str,
     state: Mapping[str, Any],
@@ -58,20 +98,12 @@ def write_page(
     Args:
         title: of the page.
         state: the view's traits, plain values only.
-        documents: packed graphs, by stage and what it is compared with.
+        documents: packed graphs, by what they are kept as.
         lineage: packed, or empty.
         picture: an SVG for readers without scripts.
     """
-    data = {
-        "state": dict(state),
-        "documents": {
-            f"{stage} {against}": base64.b64encode(document).decode()
-            for (stage, against), document in documents.items()
-        },
-        "lineage": base64.b64encode(lineage).decode(),
-    }
     # Inside a script element only "</" and "<!--" end or hide it.
-    text = json.dumps(data).replace("<", "\\u003c")
+    text = json.dumps(page_data(state, documents, lineage)).replace("<", "\\u003c")
     bundle = base64.b64encode((STATIC / "graph_view.js").read_bytes()).decode()
     template = jinja2.Environment(autoescape=True).from_string(_TEMPLATE)
     # A file name that is not UTF-8 has halves of characters in it, which cannot be written.

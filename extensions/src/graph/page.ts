@@ -65,7 +65,7 @@ class PageModel implements Model<GraphViewTraits> {
     for (const callback of [...(this.handlers.get(event) ?? [])]) callback();
   }
 
-  /** What did not change is kept once: the rule is that of `GraphView._kept_as` in Python. */
+  /** What did not change is kept once: the rule is that of `kept_as` in Python. */
   private keptAs(stage: number, against: string): string {
     if (against !== "before" && against !== "none") return `${stage} ${against}`;
     const { stages } = this.state;
