@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.errors import ModelError
+from workbench.models._varint import read_varint, write_varint
 from workbench.models.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -323,36 +324,31 @@ def _parse_desc(desc: bytes) -> tuple[int, tuple[int, ...]]:
     shape: list[int] = []
     position = 0
     while position < len(desc):
-        tag, position = _varint(desc, position)
+        tag, position = _number(desc, position)
         if tag == 0x08:
-            code, position = _varint(desc, position)
+            code, position = _number(desc, position)
         elif tag == 0x10:
-            dimension, position = _varint(desc, position)
+            dimension, position = _number(desc, position)
             shape.append(_signed(dimension))
         elif tag == 0x12:
             # The packed form of dims: Paddle does not write it, another protobuf writer may.
-            length, position = _varint(desc, position)
+            length, position = _number(desc, position)
             end = position + length
             if end > len(desc):
                 raise _DamagedError("the tensor description is damaged")
             while position < end:
-                dimension, position = _varint(desc, position)
+                dimension, position = _number(desc, position)
                 shape.append(_signed(dimension))
         else:
             raise _DamagedError("the tensor description is damaged")
     return code, tuple(shape)
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < len(data) and shift < 64:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise _DamagedError("the tensor description is damaged")
+def _number(desc: bytes, position: int) -> tuple[int, int]:
+    value, position = read_varint(desc, position)
+    if value is None:
+        raise _DamagedError("the tensor description is damaged")
+    return value, position
 
 
 def _signed(value: int) -> int:
@@ -361,19 +357,10 @@ def _signed(value: int) -> int:
 
 
 def _header(dtype: str, shape: Sequence[int]) -> bytes:
-    desc = b"\x08" + _encode_varint(_CODES[dtype])
+    desc = b"\x08" + write_varint(_CODES[dtype])
     for dimension in shape:
-        desc += b"\x10" + _encode_varint(dimension)
+        desc += b"\x10" + write_varint(dimension)
     return struct.pack("<IQIi", 0, 0, 0, len(desc)) + desc
-
-
-def _encode_varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _open(stack: ExitStack, source: Source, label: str) -> tuple[BinaryIO, int]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from workbench.errors import ModelError
 from workbench.models import params
+from workbench.models._varint import read_varint
 
 HEAD = 4096
 
@@ -93,14 +94,14 @@ def check_whole(data: bytes, ir: str, label: str) -> None:
     blocks = 0
     while position < len(data):
         start = position
-        tag, position = _varint(data, position)
+        tag, position = read_varint(data, position)
         # ProgramDesc has 1 blocks, 4 version, 5 op_version_map; a few reserved numbers are around them.
         if tag is None or not 1 <= tag >> 3 <= 5 or tag & 7 not in (0, 2):
             raise ModelError(
                 f"{label} is damaged or not a Paddle program: unexpected data at byte {start:,} "
                 f"of {len(data):,}; copy or export it again"
             )
-        value, position = _varint(data, position)
+        value, position = read_varint(data, position)
         end = position if value is None else position + (value if tag & 7 == 2 else 0)
         if value is None or end > len(data):
             raise ModelError(
@@ -111,18 +112,6 @@ def check_whole(data: bytes, ir: str, label: str) -> None:
         position = end
     if not blocks:
         raise ModelError(f"{label} is not a Paddle program: it has no blocks; copy or export it again")
-
-
-def _varint(data: bytes, position: int) -> tuple[int | None, int]:
-    value = shift = 0
-    while position < len(data) and shift < 64:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    return None, position
 
 
 def _foreign(head: bytes, suffix: str) -> Sniffed | None:
