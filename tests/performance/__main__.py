@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 import psutil
-from browser import explorer_rows
 from rich.console import Console
 from rich.table import Table
 
 import workbench as wb
+from tests.performance.browser import explorer_rows
 from workbench.bench.stats import compare
 from workbench.core import warm
 

@@ -6,7 +6,6 @@ import gzip
 import json
 import logging
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import TimeoutError as PatienceError
 
 import workbench as wb
+from tests.chromium import chromium
 from workbench.ir import Graph, Op, Value
 from workbench.ui._widgets import STATIC
 from workbench.ui.page import kept_as, page_data
@@ -31,16 +31,6 @@ from workbench.ui.page import kept_as, page_data
 HERE = Path(__file__).parent
 IN_PAGE = HERE / "in_page.js"
 BUNDLE = STATIC / "graph_view.js"
-# As the tests start it.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # A page of our own, answered from memory: nothing listens there.
 ADDRESS = "http://127.0.0.1:9"
 NETRON_LIMIT_S = 180
@@ -129,14 +119,6 @@ def saved_page(view: wb.GraphView, folder: Path) -> bytes:
 
 
 # ---------------------------------------------------------------- pages
-
-
-def chromium() -> str:
-    """The browser's path: `make test` has installed it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    raise SystemExit("no Chromium: make test installs it, or says what to type")
 
 
 @contextmanager
@@ -468,7 +450,7 @@ def explorer_rows(deep: bool = True) -> list[Row]:
     with (
         tempfile.TemporaryDirectory() as name,
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS) as browser,
+        chromium(playwright) as browser,
         guarded(browser) as context,
     ):
         explorer = Explorer(context)
