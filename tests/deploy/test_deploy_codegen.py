@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import random
 import sys
 import sysconfig
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,162 +15,23 @@ from typing import Any
 import codegen_toolchain as toolchain
 import numpy as np
 import pytest
+from codegen_cases import BF16, CASES, FOLDER, GIVE_BACK, GPU, TEXTS
 from codegen_toolchain import Go, assert_prints, passes, tool
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import model_arguments
 
 import workbench as wb
-from workbench.config import InferenceConfig, ModelFiles, native_calls
-from workbench.deploy.codegen import CHECKED, LANGUAGES, LITE_TARGETS, Program, generate, lite_command
-from workbench.deploy.codegen.calls import CPP, GO, PYTHON, Api, C, R
+from workbench.deploy.codegen import Program, generate
 from workbench.deploy.codegen.literals import c, comment, go, python, r
-from workbench.errors import ConfigError, InputError, ModelError
-from workbench.models import from_bytes, load, sample_inputs
+from workbench.errors import ModelError
+from workbench.models import load, sample_inputs
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-
-@dataclass(frozen=True)
-class Case:
-    """A sample under a config, what a person writes to ask for the same, and where else it is run."""
-
-    sample: str
-    layout: str
-    config: InferenceConfig
-    setup: Sequence[str]
-    languages: Sequence[str]
-
-
-CASES = {
-    "memory": Case(
-        "digits",
-        "pir",
-        InferenceConfig(threads=2, memory_optim=True),
-        [
-            "config.set_cpu_math_library_num_threads(2)",
-            "config.enable_new_executor()",
-            "config.enable_memory_optim()",
-        ],
-        ["c"],
-    ),
-    "switches": Case(
-        "digits",
-        "pir",
-        InferenceConfig(threads=2, onednn=True, ir_optim=False, memory_optim=True),
-        [
-            "config.enable_mkldnn()",
-            "config.set_cpu_math_library_num_threads(2)",
-            "config.set_optimization_level(0)",
-            "config.enable_new_executor()",
-            "config.enable_memory_optim()",
-        ],
-        ["cpp"],
-    ),
-    "passes": Case(
-        "digits",
-        "pir",
-        InferenceConfig(
-            onednn=False,
-            disabled_passes=("constant_folding_pass",),
-            enabled_passes=("identity_op_clean_pass",),
-        ),
-        [
-            "config.disable_mkldnn()",
-            "config.delete_pass('constant_folding_pass')",
-            "config.enable_custom_passes(['identity_op_clean_pass'], False)",
-        ],
-        ["cpp"],
-    ),
-    "program": Case(
-        "digits",
-        "program",
-        InferenceConfig(
-            onednn=True,
-            memory_optim=True,
-            disabled_passes=("conv_bn_fuse_pass",),
-            enabled_passes=("delete_dropout_op_pass",),
-        ),
-        [
-            "config.enable_mkldnn()",
-            "config.enable_memory_optim()",
-            "config.pass_builder().delete_pass('conv_bn_fuse_pass')",
-            "config.pass_builder().append_pass('delete_dropout_op_pass')",
-        ],
-        ["c", "go"],
-    ),
-    "combined": Case(
-        "digits", "combined", InferenceConfig(ir_optim=False), ["config.switch_ir_optim(False)"], ["c"]
-    ),
-    "separate": Case(
-        "digits",
-        "separate",
-        InferenceConfig(
-            precision="int8",
-            disabled_passes=("conv_bn_fuse_pass",),
-            enabled_passes=("delete_dropout_op_pass",),
-        ),
-        [
-            "config.enable_mkldnn_int8()",
-            "config.pass_builder().delete_pass('conv_bn_fuse_pass')",
-            "config.pass_builder().append_pass('delete_dropout_op_pass')",
-        ],
-        ["cpp", "c"],
-    ),
-    "bf16": Case(
-        "bert_tiny",
-        "pir",
-        InferenceConfig(precision="bf16"),
-        ["config.enable_mkldnn_bfloat16()"],
-        ["c", "r"],
-    ),
-}
-# Models that give back what they get, with names and in a folder that no language takes as they are.
-GIVE_BACK = {"every": ["cpp"], "c": ["c", "go", "r"]}
-FOLDER = 'it\'s "a" \\ *modèle 模型*: ??: $HOME %s\n`x`'
-BF16 = InferenceConfig(precision="bf16")
-# What no machine without a GPU runs: compiled alone.
-GPU = {
-    "bf16": InferenceConfig(
-        device="gpu", device_id=1, gpu_memory_mb=500, precision="bf16", memory_optim=True
-    ),
-    "TensorRT": InferenceConfig(
-        device="gpu",
-        trt=True,
-        precision="int8",
-        trt_workspace_size=1 << 32,
-        trt_max_batch_size=4,
-        trt_min_subgraph_size=5,
-        trt_use_static=True,
-        trt_use_calib_mode=False,
-        enabled_passes=("one_pass", "another_pass"),
-    ),
-}
 # Whether this Python can be embedded into R; where it cannot, programs in R are parsed alone, with a warning.
 _LIBPYTHON = Path(sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDLIBRARY"))
 EMBEDS = _LIBPYTHON.suffix == ".so" and _LIBPYTHON.is_file()
-# For literals and comments.
-RANDOM = random.Random(20)
-ALPHABET = [
-    *"abc019 \"'\\?/*%$`{}\n\r\t\a\x01\x1b\x7f\x85",
-    "é",
-    "模",
-    "\u200b",
-    "\u202e",
-    "\ufeff",
-    "😀",
-    "\udc80",
-    "\udcff",
-]
-TEXTS = [
-    "",
-    "??/",
-    "/* */",
-    "//",
-    '"""',
-    "\\",
-    *("".join(RANDOM.choices(ALPHABET, k=12)) for _ in range(400)),
-]
 
 
 @pytest.fixture(scope="module")
@@ -533,7 +393,16 @@ def test_text_that_no_program_can_hold_is_refused(literal: Callable[[str], str],
         literal(text)
 
 
-# What cannot run here, and what an API lacks
+def test_dtypes_that_a_language_cannot_take_are_refused(give_back: dict[str, wb.Model]) -> None:
+    in_c = r"float64.* is float64, which Paddle's C API cannot take: choose python or cpp or r"
+    with pytest.raises(ModelError, match=in_c):
+        generate(give_back["every"], None, "c")
+    anywhere = r"'x' is int16, which .* cannot take: export the model with another dtype"
+    with pytest.raises(ModelError, match=anywhere):
+        generate(give_back["odd"], None, "python")
+
+
+# What cannot run here
 
 
 @pytest.mark.parametrize("name", GPU)
@@ -551,325 +420,3 @@ def test_gpu_calls_compile(name: str, models: dict[str, wb.Model], go_tool: Go, 
     module = go_tool.module(tmp_path / "go", generate(models["memory"], GPU[name], "go").text)
     go_tool("vet", "-buildmode=c-shared", ".", cwd=module)
     assert go_tool.unformatted(module / "deploy.go", cwd=module) == ""
-
-
-def _calls(api: Api, config: InferenceConfig, ir: str, release: tuple[int, ...] = (3, 3, 1)) -> Any:
-    files = ModelFiles(ir, "m", "p")  # type: ignore[arg-type]
-    return api.write(native_calls(config, files, release), release)
-
-
-_PIR = InferenceConfig(
-    threads=3,
-    onednn=True,
-    precision="bf16",
-    ir_optim=False,
-    memory_optim=True,
-    disabled_passes=("conv_activation_mkldnn_fuse_pass",),
-    enabled_passes=("a_pass", "b_pass"),
-)
-_PROGRAM = InferenceConfig(
-    onednn=True,
-    precision="int8",
-    ir_optim=False,
-    memory_optim=True,
-    disabled_passes=("a_pass",),
-    enabled_passes=("b_pass",),
-)
-
-
-def test_the_calls_on_a_cpu() -> None:
-    assert _calls(CPP, _PIR, "pir").lines == (
-        "config.EnableONEDNN();",
-        "config.SetCpuMathLibraryNumThreads(3);",
-        "config.EnableOnednnBfloat16();",
-        "config.SetOptimizationLevel(0);",
-        "config.EnableNewExecutor();",
-        "config.EnableMemoryOptim();",
-        'config.DeletePass("conv_activation_mkldnn_fuse_pass");',
-        'config.DeletePass("conv_activation_onednn_fuse_pass");',
-        'config.EnableCustomPasses({"a_pass", "b_pass"}, false);',
-    )
-    assert _calls(C, _PIR, "pir").lines == (
-        "PD_ConfigEnableMKLDNN(config);",
-        "PD_ConfigSetCpuMathLibraryNumThreads(config, 3);",
-        "PD_ConfigEnableMkldnnBfloat16(config);",
-        "PD_ConfigEnableNewExecutor(config, TRUE);",
-        "PD_ConfigEnableMemoryOptim(config, TRUE);",
-    )
-    assert _calls(GO, _PIR, "pir").lines == (
-        "config.EnableONEDNN()",
-        "config.SetCpuMathLibraryNumThreads(3)",
-        "config.EnableMkldnnBfloat16()",
-    )
-    assert _calls(R, _PIR, "pir").lines[-1] == 'config$enable_custom_passes(list("a_pass", "b_pass"), FALSE)'
-    assert _calls(CPP, _PROGRAM, "program").lines == (
-        "config.EnableONEDNN();",
-        "config.SetCpuMathLibraryNumThreads(1);",
-        "config.EnableOnednnInt8();",
-        "config.SwitchIrOptim(false);",
-        "config.EnableMemoryOptim();",
-        'config.pass_builder()->DeletePass("a_pass");',
-        'config.pass_builder()->AppendPass("b_pass");',
-    )
-    assert _calls(C, _PROGRAM, "program").lines == (
-        "PD_ConfigEnableMKLDNN(config);",
-        "PD_ConfigSetCpuMathLibraryNumThreads(config, 1);",
-        "PD_ConfigEnableMkldnnInt8(config);",
-        "PD_ConfigSwitchIrOptim(config, FALSE);",
-        "PD_ConfigEnableMemoryOptim(config, TRUE);",
-        'PD_ConfigDeletePass(config, "a_pass");',
-        'PD_ConfigAppendPass(config, "b_pass");',
-    )
-    assert _calls(GO, _PROGRAM, "program").lines == (
-        "config.EnableONEDNN()",
-        "config.SetCpuMathLibraryNumThreads(1)",
-        "config.SwitchIrOptim(false)",
-        "config.EnableMemoryOptim(true)",
-        'config.DeletePass("a_pass")',
-        'config.AppendPass("b_pass")',
-    )
-
-
-def test_the_calls_on_a_gpu() -> None:
-    config = InferenceConfig(device="gpu", device_id=1, gpu_memory_mb=500, precision="fp16")
-    assert [_calls(api, config, "pir").lines[0] for api in (PYTHON, CPP, C, GO, R)] == [
-        "config.enable_use_gpu(500, 1, PrecisionType.Half)",
-        "config.EnableUseGpu(500, 1, PrecisionType::kHalf);",
-        "PD_ConfigEnableUseGpu(config, 500, 1, PD_PRECISION_HALF);",
-        "config.EnableUseGpu(500, 1)",
-        "config$enable_use_gpu(500L, 1L, inference$PrecisionType$Half)",
-    ]
-    config = GPU["TensorRT"]
-    assert [_calls(api, config, "program").lines[1] for api in (PYTHON, CPP, C, GO, R)] == [
-        "config.enable_tensorrt_engine(4294967296, 4, 5, PrecisionType.Int8, True, False)",
-        "config.EnableTensorRtEngine(4294967296, 4, 5, PrecisionType::kInt8, true, false);",
-        "PD_ConfigEnableTensorRtEngine(config, 4294967296, 4, 5, PD_PRECISION_INT8, TRUE, FALSE);",
-        "config.EnableTensorRtEngine(4294967296, 4, 5, paddle.PrecisionInt8, true, false)",
-        'config$enable_tensorrt_engine(py_eval("4294967296", convert = FALSE), 4L, 5L, '
-        "inference$PrecisionType$Int8, TRUE, FALSE)",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("config", "ir", "in_c", "in_go"),
-    [
-        (InferenceConfig(onednn=False), "pir", ["disable_mkldnn: oneDNN stays"], ["disable_mkldnn: oneDNN"]),
-        (InferenceConfig(precision="int8"), "pir", [], ["enable_mkldnn_int8: it runs in fp32"]),
-        (
-            InferenceConfig(ir_optim=False),
-            "pir",
-            ["set_optimization_level: every"],
-            ["set_optimization_level"],
-        ),
-        (InferenceConfig(ir_optim=False), "program", [], []),
-        (InferenceConfig(memory_optim=True), "pir", [], ["enable_new_executor: enable_memory_optim, which"]),
-        (InferenceConfig(memory_optim=True), "program", [], []),
-        (
-            InferenceConfig(disabled_passes=("x_pass",)),
-            "pir",
-            ["delete_pass: the pass x_pass"],
-            ["delete_pass"],
-        ),
-        (InferenceConfig(disabled_passes=("x_pass",)), "program", [], []),
-        (InferenceConfig(enabled_passes=("a", "b")), "pir", ["are not added: a, b"], ["are not added: a, b"]),
-        (InferenceConfig(enabled_passes=("a", "b")), "program", [], []),
-        (
-            InferenceConfig(device="gpu", precision="fp16"),
-            "pir",
-            [],
-            ["takes no precision for a GPU: it runs in fp32, not in fp16"],
-        ),
-        (
-            InferenceConfig(device="gpu", trt=True, precision="bf16"),
-            "program",
-            ["no bf16 for enable_tensorrt_engine: it runs in fp32"],
-            ["no bf16 for enable_tensorrt_engine: it runs in fp32"],
-        ),
-    ],
-)
-def test_what_an_api_lacks_is_said(
-    config: InferenceConfig, ir: str, in_c: list[str], in_go: list[str]
-) -> None:
-    assert _calls(CPP, config, ir).missing == ()
-    for api, expected in ((C, in_c), (GO, in_go)):
-        written = _calls(api, config, ir)
-        assert len(written.missing) == len(expected)
-        for text, words in zip(written.missing, expected, strict=True):
-            assert text.startswith(api.name)
-            assert words in text
-        assert not any("MemoryOptim" in line for line in written.lines) or config.memory_optim
-
-
-def test_what_an_api_lacks_stands_in_the_program(models: dict[str, wb.Model]) -> None:
-    program = generate(models["passes"], CASES["passes"].config, "go")
-    assert len(program.missing) == 3
-    words = " ".join(program.text.replace("// ", "").split())
-    for text in program.missing:
-        assert text in words
-
-
-def test_names_change_with_the_release() -> None:
-    config = InferenceConfig(onednn=True, memory_optim=True)
-    assert "config.EnableONEDNN();" in _calls(CPP, config, "pir", (3, 2, 0)).lines
-    assert "config.EnableMKLDNN();" in _calls(CPP, config, "pir", (3, 1, 0)).lines
-    assert "config.EnableMKLDNN()" in _calls(GO, config, "pir", (3, 2, 0)).lines
-    assert "config.DisableMKLDNN();" in _calls(CPP, InferenceConfig(onednn=False), "pir", (3, 1, 0)).lines
-    assert "config.DisableONEDNN();" in _calls(CPP, InferenceConfig(onednn=False), "pir", (3, 2, 0)).lines
-    older = _calls(C, config, "pir", (3, 1, 0))
-    assert [text for text in older.missing if "enable_new_executor" in text] == list(older.missing)
-    assert not any("MemoryOptim" in line for line in older.lines)
-
-
-_NAMES = st.lists(st.sampled_from(["a_pass", "b_pass", "c_pass"]), max_size=2).map(tuple)
-
-
-@given(
-    st.builds(
-        InferenceConfig,
-        device=st.sampled_from(["cpu", "gpu"]),
-        precision=st.sampled_from(["fp32", "fp16", "bf16", "int8"]),
-        onednn=st.sampled_from([None, True, False]),
-        ir_optim=st.booleans(),
-        memory_optim=st.booleans(),
-        trt=st.booleans(),
-        disabled_passes=_NAMES,
-        enabled_passes=st.just(("d_pass",)),
-    ),
-    st.sampled_from(["pir", "program"]),
-    st.sampled_from([(2, 6, 2), (3, 0, 0), (3, 3, 1)]),
-)
-def test_no_call_is_dropped_without_a_word(
-    config: InferenceConfig, ir: str, release: tuple[int, ...]
-) -> None:
-    calls = native_calls(config, ModelFiles(ir, "m", "p"), release)  # type: ignore[arg-type]
-    for api in (PYTHON, CPP, R):
-        assert len(_calls(api, config, ir, release).lines) == len(calls)
-    for api in (C, GO):
-        written = _calls(api, config, ir, release)
-        left_out = [text for text in written.missing if "has no call" in text]
-        with_executor = any("enable_memory_optim, which" in text for text in left_out)
-        assert len(written.lines) + len(left_out) + with_executor == len(calls)
-
-
-# What is refused
-
-
-def test_what_cannot_be_generated_is_refused(
-    models: dict[str, wb.Model], give_back: dict[str, wb.Model], sample_folder: Callable[..., Path]
-) -> None:
-    model = models["memory"]
-    every, odd = give_back["every"], give_back["odd"]
-    folder = sample_folder("digits", "pir")
-    memory = from_bytes(*(folder.joinpath(f"inference.{end}").read_bytes() for end in ("json", "pdiparams")))
-    for error, says, attempt in (
-        (
-            ConfigError,
-            "unknown language 'rust': give one of python, cpp, c, go, r",
-            lambda: generate(model, None, "rust"),
-        ),
-        (
-            ConfigError,
-            "fp16 runs on a GPU only",
-            lambda: generate(model, InferenceConfig(precision="fp16"), "c"),
-        ),
-        (ModelError, "needs Paddle 3.0 or newer", lambda: generate(model, None, "c", release=(2, 6, 2))),
-        (ModelError, "in memory has no files", lambda: generate(memory, None, "python")),
-        (
-            ModelError,
-            ".*float64.* is float64, which Paddle's C API cannot take: choose python or cpp or r",
-            lambda: generate(every, None, "c"),
-        ),
-        (
-            ModelError,
-            "'x' is int16, which .* cannot take: export the model with another dtype",
-            lambda: generate(odd, None, "python"),
-        ),
-        (
-            InputError,
-            "a shape is given for 'y': the model's inputs are image",
-            lambda: generate(model, None, "c", shapes={"y": [1]}),
-        ),
-        (
-            InputError,
-            r"\[2, 1, 8\] is given for input 'image': the model wants \[any, 1, 8, 8\]",
-            lambda: generate(model, None, "c", shapes={"image": [2, 1, 8]}),
-        ),
-        (
-            InputError,
-            r"\[0, 1, 8, 8\] is given",
-            lambda: generate(model, None, "c", shapes={"image": [0, 1, 8, 8]}),
-        ),
-        (
-            InputError,
-            r"\[2, 1, 8, 9\] is given",
-            lambda: generate(model, None, "c", shapes={"image": [2, 1, 8, 9]}),
-        ),
-        (
-            ModelError,
-            "is a .json model, which Paddle-Lite's converter does not read: export the layer again",
-            lambda: lite_command(model),
-        ),
-        (
-            ConfigError,
-            "unknown target 'phone': give one of arm",
-            lambda: lite_command(models["program"], ["phone"]),
-        ),
-        (ConfigError, "no target is given", lambda: lite_command(models["program"], [])),
-    ):
-        with pytest.raises(error, match=says):
-            attempt()
-
-
-def test_trt_on_a_json_model_is_noticed(models: dict[str, wb.Model]) -> None:
-    config = InferenceConfig(device="gpu", trt=True)
-    assert "without TensorRT unless" in generate(models["memory"], config, "cpp").notices[0]
-    assert generate(models["program"], config, "cpp").notices == ()
-
-
-# Paddle-Lite
-
-
-def test_paddle_lite_is_a_command_line_that_says_it_was_not_run(
-    models: dict[str, wb.Model], sample_folder: Callable[..., Path], tmp_path: Path
-) -> None:
-    """A stand-in for the converter takes the arguments apart as the shell gives them."""
-    converter = tmp_path / "paddle_lite_opt"
-    converter.write_text(f"#!{sys.executable}\nimport sys\nprint(sys.argv[1:])\n")
-    converter.chmod(0o755)
-
-    def arguments(program: Program) -> list[str]:
-        (tmp_path / program.file_name).write_text(program.text)
-        assert "not run by it" in program.text
-        path = f"{tmp_path}:{Path(sys.executable).parent}:/usr/bin:/bin"
-        return ast.literal_eval(tool("sh", tmp_path / program.file_name, env={"PATH": path}).decode())  # type: ignore[no-any-return]
-
-    folder = sample_folder("digits", "program")
-    program = lite_command(models["program"], ["opencl", "arm"], out="it's here")
-    assert arguments(program) == [
-        f"--model_file={folder / 'inference.pdmodel'}",
-        f"--param_file={folder / 'inference.pdiparams'}",
-        "--optimize_out_type=naive_buffer",
-        "--optimize_out=it's here",
-        "--valid_targets=opencl,arm",
-    ]
-    config = InferenceConfig(precision="fp16", threads=4, runtime="other")
-    program = lite_command(models["separate"], config=config)
-    assert arguments(program)[0] == f"--model_dir={sample_folder('digits', 'separate')}"
-    assert arguments(program)[-1] == "--enable_fp16=true"
-    assert program.missing == ("Paddle-Lite's converter has no option for threads = 4: it is left out",)
-    assert program.missing[0] in program.text
-    assert "arm" in LITE_TARGETS and LANGUAGES.keys().isdisjoint({program.language})
-
-
-def test_a_path_is_a_model_too(sample_folder: Callable[..., Path]) -> None:
-    folder = sample_folder("digits", "combined")
-    assert generate(folder) == generate(load(folder))
-    assert lite_command(str(folder), "x86") == lite_command(load(folder), ["x86"])
-    with pytest.raises(ConfigError, match="config is 'fast': give an InferenceConfig"):
-        generate(folder, "fast")  # type: ignore[arg-type]
-
-
-def test_readme_says_how_far_each_language_is_checked() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for language, checked in CHECKED.items():
-        assert checked in readme, language
