@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from workbench.core.log import Matches, PassRun, read_pass_log
+from workbench.core.measured import ConcurrentRuns, OutputMoments, TimedRuns
 from workbench.core.runtimes import interpreter, register, registered, warm
-from workbench.core.session import Loaded, Session, TimedRuns, native_files, sessions
+from workbench.core.session import Loaded, Session, native_files, sessions
 from workbench.core.spool import Spool
 
 __all__ = [
+    "ConcurrentRuns",
     "Loaded",
     "Matches",
+    "OutputMoments",
     "PassRun",
     "Session",
     "Spool",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import threading
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from workbench.config import InferenceConfig, ModelFiles, native_calls, to_code
 from workbench.core.defects import Situation, check, release_of
 from workbench.core.log import PassRun, read_pass_log
+from workbench.core.measured import ConcurrentRuns, OutputMoments, TimedRuns
 from workbench.core.pipeline import check_disabled
 from workbench.core.process import Progress, Sink, Worker
 from workbench.core.runtimes import warm
@@ -45,19 +46,6 @@ class Loaded:
     create_s: float
     passes: tuple[PassRun, ...]
     log: str
-
-
-@dataclass(frozen=True)
-class TimedRuns:
-    """Latencies of single runs, in nanoseconds, in the order they were taken.
-
-    Attributes:
-        samples_ns: one per run.
-        begin_ns: the worker's monotonic clock at the first one.
-    """
-
-    samples_ns: npt.NDArray[np.int64]
-    begin_ns: int
 
 
 class Session:
@@ -398,27 +386,86 @@ class Session:
             InputError: as `run`.
             WorkbenchError: as `run`.
         """
-        if count < 1 or not seconds > 0:
-            raise WorkbenchError(f"count is {count}, seconds {seconds}: give numbers above 0")
+        _check_length(count, seconds)
+        message = {"op": "time", "count": count, "seconds": seconds}
+        reply, raw = self._measure(inputs, message, "timing the model", time_limit)
+        return TimedRuns(np.frombuffer(raw, np.int64), reply["begin_ns"])
+
+    def time_at_once(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        predictors: int,
+        seconds: float = 1.0,
+        native: bool = True,
+        time_limit: float | None = None,
+    ) -> ConcurrentRuns:
+        """Run several predictors at once inside the worker: this one and clones, which share its weights.
+
+        Args:
+            inputs: what each of them runs on.
+            predictors: how many, each in a thread of its own.
+            seconds: how long; runs that have begun are finished.
+            native: as threads of a C++ program; else as threads of a Python program.
+            time_limit: seconds, in place of the session's own limit.
+
+        Raises:
+            WorkbenchError: as `run`.
+        """
+        _check_length(predictors, seconds, "predictors")
+        message = {"op": "throughput", "predictors": predictors, "seconds": seconds, "native": native}
+        reply, raw = self._measure(inputs, message, "running predictors at once", time_limit)
+        numbers = np.frombuffer(raw, np.int64)
+        parts = np.split(numbers, np.cumsum([*reply["counts"], *reply["counts"]])[:-1])
+        return ConcurrentRuns(tuple(parts[:predictors]), tuple(parts[predictors:]), reply["native"])
+
+    def time_ops(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        count: int = 100,
+        seconds: float = 1.0,
+        time_limit: float | None = None,
+    ) -> OutputMoments:
+        """Run in a loop inside the worker and note when each op gives its outputs.
+
+        Runs with and without this profiler take turns, up to ``count`` of each or ``seconds`` in all.
+
+        Raises:
+            NativeError: if which ops run differs from run to run.
+            WorkbenchError: as `run`.
+        """
+        _check_length(count, seconds)
+        message = {"op": "profile", "count": count, "seconds": seconds}
+        reply, raw = self._measure(inputs, message, "profiling the model", time_limit)
+        runs, outputs = reply["runs"], reply["outputs"]
+        numbers = np.frombuffer(raw, np.int64)
+        moments = numbers[runs:].reshape(runs, len(outputs) + 1)
+        ops, names = zip(*outputs, strict=True) if outputs else ((), ())
+        return OutputMoments(tuple(ops), tuple(names), moments[:, :-1], moments[:, -1], numbers[:runs])
+
+    def _measure(
+        self, inputs: Mapping[str, Any], message: dict[str, Any], doing: str, time_limit: float | None
+    ) -> tuple[dict[str, Any], bytes]:
+        """One request about these inputs, which are sent unless they are those of the request before."""
         arrays = check_inputs(inputs, self.inputs)
         with self._lock:
             worker = self._loaded_worker()
             limit = self.time_limit if time_limit is None else time_limit
             if self._fed is None or not _same(self._fed, arrays):
-                message, parts, fds = self._arena.pack(arrays)
+                feed, parts, fds = self._arena.pack(arrays)
                 worker.request(
-                    {"op": "feed", **message}, parts, fds, doing="setting the inputs", time_limit=limit
+                    {"op": "feed", **feed}, parts, fds, doing="setting the inputs", time_limit=limit
                 )
                 self._fed = {name: array.copy() for name, array in arrays.items()}
-            message = {"op": "time", "count": count, "seconds": seconds}
-            reply, raw, _ = worker.request(message, doing="timing the model", time_limit=limit)
-            return TimedRuns(np.frombuffer(raw, np.int64), reply["begin_ns"])
+            reply, raw, _ = worker.request(message, doing=doing, time_limit=limit)
+            return reply, raw
 
-    def memory(self) -> dict[str, int]:
-        """Bytes of memory of the worker: ``rss`` now and ``peak_rss``."""
+    def memory(self, *, reset: bool = False) -> dict[str, int]:
+        """Bytes of memory of the worker: ``rss`` now and ``peak_rss``, which ``reset`` begins anew."""
         with self._lock:
             self.load()
-            return self._ready().request({"op": "status"}, doing="reading its memory")[0]
+            return self._ready().request({"op": "status", "reset": reset}, doing="reading its memory")[0]
 
     def spool(self) -> Spool:
         """A temporary folder that outlives neither this process nor its last user."""
@@ -492,6 +539,13 @@ def _plain(calls: Any) -> list[Any]:
         (target, method, [arg._asdict() if hasattr(arg, "_asdict") else arg for arg in args])
         for target, method, args in calls
     ]
+
+
+def _check_length(count: int, seconds: float, name: str = "count") -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise WorkbenchError(f"{name} is {count!r}: give a whole number above 0")
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
 
 
 def _same(before: Mapping[str, Array], after: Mapping[str, Array]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -18,7 +19,7 @@ import numpy as np
 import paddle
 import paddle.inference as paddle_inference
 
-from . import wire
+from . import measure, wire
 
 _LIBC = ctypes.CDLL(None)
 
@@ -64,6 +65,8 @@ class Server:
     def __init__(self) -> None:
         self.predictor: Any = None
         self.config: Any = None
+        self.hooked: measure.Hooked | None = None
+        self.clones: list[Any] = []
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.arena: wire.Segment | None = None
@@ -73,7 +76,8 @@ class Server:
 
     def load(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Create the predictor from the files and the calls of the request."""
-        self.predictor = None
+        self.predictor = self.hooked = None
+        self.clones = []
         self.inputs, self.outputs = {}, {}
         gc.collect()
         if request.get("folder"):
@@ -165,33 +169,56 @@ class Server:
 
     def time(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Run up to ``count`` times or ``seconds``, whichever ends first; the samples are in nanoseconds."""
-        count, limit = request["count"], request["seconds"] * 1e9
-        samples = np.zeros(count, np.int64)
-        run, clock = self.predictor.run, time.perf_counter_ns
-        begin = clock()
-        done = 0
-        gc_was_on = gc.isenabled()
-        gc.disable()
+        samples, begin = measure.latencies(self.predictor.run, request["count"], request["seconds"])
+        return {"count": len(samples), "begin_ns": begin}, [samples], []
+
+    def throughput(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Run the predictor and clones of it at once for ``seconds``, each in a thread of its own."""
+        predictors = [self.predictor, *self._clones(request["predictors"] - 1)]
+        for predictor in predictors:
+            # Through Python first: what is an exception here would end the process below.
+            predictor.run()
+        native = request["native"]
         try:
-            for index in range(count):
-                start = clock()
-                run()
-                end = clock()
-                samples[index] = end - start
-                done = index + 1
-                if end - begin > limit:
-                    break
-        finally:
-            if gc_was_on:
-                gc.enable()
-        return {"count": done, "begin_ns": begin}, [samples[:done]], []
+            runs = [measure.native_run(one) if native else one.run for one in predictors]
+        except NotImplementedError:
+            native = False
+            runs = [one.run for one in predictors]
+        taken, ended = measure.at_once(runs, request["seconds"])
+        return {"native": native, "counts": [len(one) for one in taken]}, [*taken, *ended], []
+
+    def profile(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Nanoseconds from the begin of a run to each op's output, beside runs without the profiler."""
+        if self.hooked is None:
+            self.hooked = measure.Hooked(self._copy_inputs(self.predictor.clone()))
+        self._copy_inputs(self.hooked.clone)
+        plain, moments = measure.op_moments(self.predictor, self.hooked, request["count"], request["seconds"])
+        reply = {"outputs": self.hooked.names, "runs": len(plain)}
+        return reply, [plain, moments], []
+
+    def _clones(self, count: int) -> list[Any]:
+        # Kept: with the end of a clone of Program IR on oneDNN, the weights it shares are of no use to the
+        # next one ("Filter tensor's layout should be ONEDNN", 3.3.1).
+        self.clones += [self.predictor.clone() for _ in range(count - len(self.clones))]
+        return [self._copy_inputs(clone) for clone in self.clones[:count]]
+
+    def _copy_inputs(self, clone: Any) -> Any:
+        for name, handle in self.inputs.items():
+            data = handle.copy_to_cpu()
+            other = clone.get_input_handle(name)
+            other.reshape(list(data.shape))
+            other.copy_from_cpu(data)
+        return clone
 
     def status(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
-        """Memory of this process, in bytes."""
+        """Memory of this process, in bytes; ``reset`` lets the peak begin anew afterwards."""
         text = Path("/proc/self/status").read_text()
         kib = {
             key: int(value) for key, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE)
         }
+        if request.get("reset"):
+            with contextlib.suppress(OSError):  # a container may forbid it
+                Path("/proc/self/clear_refs").write_text("5")
         return {"rss": kib.get("VmRSS", 0) * 1024, "peak_rss": kib.get("VmHWM", 0) * 1024}, [], []
 
 
@@ -209,7 +236,8 @@ def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
     """Answer requests until the session ends."""
     server = Server()
     operations: dict[str, Callable[..., Reply]] = {
-        name: getattr(server, name) for name in ("load", "passes", "run", "feed", "time", "status")
+        name: getattr(server, name)
+        for name in ("load", "passes", "run", "feed", "time", "throughput", "profile", "status")
     }
     channel.send({"hello": os.getpid()})
     ready = select.poll()

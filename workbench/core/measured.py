@@ -1,0 +1,62 @@
+"""What the measuring calls of a session give: raw times, as they were taken in the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TimedRuns:
+    """Latencies of single runs, in nanoseconds, in the order they were taken.
+
+    Attributes:
+        samples_ns: one per run.
+        begin_ns: the worker's monotonic clock at the first one.
+    """
+
+    samples_ns: Ints
+    begin_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class ConcurrentRuns:
+    """Runs of several predictors at once, one thread each, all from the same moment on.
+
+    Attributes:
+        samples_ns: per predictor the latency of each of its runs, in nanoseconds.
+        ended_ns: per predictor when each of its runs ended, counted from that moment.
+        native: whether they ran as in a C++ program; else as in a Python program, where the binding holds the
+            interpreter lock for the whole run and threads take turns.
+    """
+
+    samples_ns: tuple[Ints, ...]
+    ended_ns: tuple[Ints, ...]
+    native: bool
+
+    def per_second(self, seconds: float) -> float:
+        """Runs that ended within the first ``seconds``, by second: the last ones of each thread end alone."""
+        return sum(int(np.sum(ends <= seconds * 1e9)) for ends in self.ended_ns) / seconds
+
+
+@dataclass(frozen=True, eq=False)
+class OutputMoments:
+    """When each op of a run had given its outputs, beside runs without the profiler.
+
+    Attributes:
+        ops: per output, in the order they came, the op's type; in PIR with its place among those that ran.
+        names: per output the name of its variable; in PIR it differs from run to run.
+        moments_ns: nanoseconds from the begin of a run to each output, of shape [runs, outputs].
+        hooked_ns: each of those runs as a whole, with the profiler.
+        plain_ns: runs without it, taken in turn with the others.
+    """
+
+    ops: tuple[str, ...]
+    names: tuple[str, ...]
+    moments_ns: Ints
+    hooked_ns: Ints
+    plain_ns: Ints

@@ -1,0 +1,167 @@
+"""The measuring loops: they run inside the worker, so that its isolation costs a measurement nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import threading
+import time
+from typing import Any, Callable, Iterator
+
+import numpy as np
+
+clock = time.perf_counter_ns
+
+# paddle_infer::Predictor::Run(), as the C++ library of every release since 2.0 exports it.
+_NATIVE_RUN = "_ZN12paddle_infer9Predictor3RunEv"
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Without Python's garbage collector, whose pauses would be taken for latency."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def latencies(run: Callable[[], Any], count: int, seconds: float) -> tuple[np.ndarray, int]:
+    """Run up to ``count`` times or ``seconds``: nanoseconds of each run, and when the first began."""
+    samples = np.zeros(count, np.int64)
+    limit = seconds * 1e9
+    done = 0
+    with no_collection():
+        begin = clock()
+        for index in range(count):
+            start = clock()
+            run()
+            end = clock()
+            samples[index] = end - start
+            done = index + 1
+            if end - begin > limit:
+                break
+    return samples[:done], begin
+
+
+def native_run(predictor: Any) -> Callable[[], Any]:
+    """``predictor.run`` as a C++ program calls it, without the interpreter lock.
+
+    Paddle's Python binding holds the lock for the whole run (seen in 2.6.2 and 3.3.1), so Python threads take
+    turns and only this shows what several predictors do at once.
+
+    Raises:
+        NotImplementedError: where this build does not export it.
+    """
+    import paddle
+
+    try:
+        function = getattr(ctypes.CDLL(paddle.base.libpaddle.__file__), _NATIVE_RUN)
+    except (AttributeError, OSError):
+        raise NotImplementedError("this Paddle does not export its C++ run") from None
+    function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_bool
+    # pybind11 keeps the address of the C++ object behind the head of the Python object.
+    address = ctypes.c_void_p.from_address(id(predictor) + object.__basicsize__).value
+    return lambda: function(address)
+
+
+def at_once(runs: list[Callable[[], Any]], seconds: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Call each function over and over in a thread of its own, all from the same moment on.
+
+    Returns:
+        Per thread the nanoseconds of each call, and when each ended, counted from that moment.
+    """
+    barrier = threading.Barrier(len(runs) + 1)
+    moment = [0]
+    taken: list[list[int]] = [[] for _ in runs]
+    ended: list[list[int]] = [[] for _ in runs]
+    failures: list[BaseException] = []
+
+    def work(index: int) -> None:
+        run, samples, ends = runs[index], taken[index], ended[index]
+        barrier.wait()
+        barrier.wait()
+        begin, limit = moment[0], int(seconds * 1e9)
+        try:
+            end = begin
+            while end - begin < limit:
+                start = clock()
+                run()
+                end = clock()
+                samples.append(end - start)
+                ends.append(end - begin)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(runs))]
+    with no_collection():
+        for thread in threads:
+            thread.start()
+        barrier.wait()
+        moment[0] = clock()
+        barrier.wait()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+    return [np.array(one, np.int64) for one in taken], [np.array(one, np.int64) for one in ended]
+
+
+class Hooked:
+    """A clone that notes the moment of each op's output.
+
+    A hook cannot be taken away again, so it is put on a clone and the predictor stays as it is.
+    """
+
+    def __init__(self, clone: Any) -> None:
+        self.clone = clone
+        self.naming = True
+        self.names: list[tuple[str, str]] = []
+        self.moments: list[int] = []
+        clone.register_output_hook(self._note)
+        clone.run()
+        self.naming = False
+
+    def _note(self, op: str, name: str, tensor: Any) -> None:
+        self.moments.append(clock())
+        if self.naming:
+            self.names.append((op, name))
+
+    def run(self) -> list[int]:
+        """Run once: nanoseconds from its begin to each output, in the order of `names`, and to its end."""
+        self.moments.clear()
+        begin = clock()
+        self.clone.run()
+        end = clock()
+        return [moment - begin for moment in self.moments] + [end - begin]
+
+
+def op_moments(predictor: Any, hooked: Hooked, count: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Run the predictor and its hooked clone in turn, up to ``count`` times each or ``seconds``.
+
+    Returns:
+        The nanoseconds of each plain run, of shape [runs], and of each hooked one those of `Hooked.run`, of
+        shape [runs, outputs + 1].
+
+    Raises:
+        RuntimeError: if the ops that run differ from run to run.
+    """
+    plain: list[int] = []
+    moments: list[list[int]] = []
+    limit = seconds * 1e9
+    with no_collection():
+        begin = clock()
+        while len(plain) < count and (not plain or clock() - begin < limit):
+            start = clock()
+            predictor.run()
+            plain.append(clock() - start)
+            moments.append(hooked.run())
+            if len(moments[-1]) != len(hooked.names) + 1:
+                raise RuntimeError(
+                    f"{len(moments[-1]) - 1} ops ran where there were {len(hooked.names)}: "
+                    "which ops run differs from run to run"
+                )
+    return np.array(plain, np.int64), np.array(moments, np.int64)
