@@ -1,4 +1,4 @@
-"""`benchmark` on the real digits sample, its inputs, its words and its chart."""
+"""`benchmark` on the real digits sample, its inputs and its words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.io
 import pytest
 
 from workbench import core, models
 from workbench.bench import Benchmark, Run, benchmark, random_inputs
-from workbench.bench.charts import latency_chart
 from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, ConfigError, InputError, TimeLimitError, WorkbenchError
 from workbench.models import TensorInfo
@@ -249,31 +247,3 @@ def test_drift_spread_and_few_samples_are_remarked() -> None:
     assert few.startswith("p99 rests on the 2 slowest of 200 samples")
     (one,) = made_run([5.0] * 20, per_round=1).remarks
     assert one.startswith("p99 rests on the slowest of 20 samples")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_chart_has_a_box_per_run_with_its_numbers(result: Benchmark, theme: str) -> None:
-    figure = json.loads(plotly.io.to_json(result.chart(theme)))
-    assert [trace["name"] for trace in figure["data"]] == [run.label for run in result.runs]
-    chart = result.chart(theme)
-    for trace, run in zip(chart.data, result.runs, strict=True):
-        samples = np.concatenate(run.rounds_ms)
-        quartiles = (trace.q1[0], trace.median[0], trace.q3[0])
-        assert quartiles == pytest.approx(np.percentile(samples, [25, 50, 75]))
-        assert trace.y == (run.label,)
-        assert set(trace.x[0]) <= set(samples)
-        assert len(trace.x[0]) == len(samples[:: -(-len(samples) // 2000)])
-        note = next(one for one in chart.layout.annotations if one.y == run.label)
-        assert f"p50 {np.median(samples):.3g} ms" in note.text
-        assert f"p99 {np.percentile(samples, 99):.3g} ms" in note.text
-    colours = [trace.marker.color for trace in chart.data]
-    assert len(set(colours)) == len(colours)
-
-
-def test_the_themes_differ_and_labels_that_look_like_numbers_stay_labels() -> None:
-    runs = [made_run([5.0] * 6, label="1"), made_run([6.0] * 6, label="10")]
-    light, dark = (latency_chart(runs, theme) for theme in ("light", "dark"))
-    assert light.layout.template.layout.font.color != dark.layout.template.layout.font.color
-    assert light.layout.yaxis.type == "category"
-    low, high = light.layout.xaxis.range
-    assert low < 5 < 6 < high
