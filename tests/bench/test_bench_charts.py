@@ -481,6 +481,7 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
         assert not re.search(r"<(script|link)[^>]+(src|href)=\"?http", page)
         assert "<script>alert" not in page
         assert "background:#111111" in page
+        assert '"showSendToCloud": false' in page
 
 
 def test_pictures_are_written(tmp_path: Path) -> None:

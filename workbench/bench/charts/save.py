@@ -77,9 +77,9 @@ def save_chart(
 
 
 def _page(figure: go.Figure, theme: str | None) -> bytes:
-    body = figure.to_html(
-        full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
-    )
+    # plotly.js 4 has a button that sends the chart to a server; a chart on disk goes nowhere.
+    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "typesetMath": False}
+    body = figure.to_html(full_html=False, include_plotlyjs=True, config=config)
     title = html.escape(html.unescape(figure.layout.title.text or "chart"))
     ground = GROUNDS[theme or "light"]
     return (
