@@ -15,6 +15,7 @@ from workbench.cli import output
 from workbench.cli.check import check
 from workbench.cli.codegen import codegen
 from workbench.cli.export import export
+from workbench.cli.history import history
 from workbench.cli.infer import infer
 from workbench.cli.options import (
     as_json,
@@ -371,6 +372,7 @@ app.add_command(infer)
 app.add_command(codegen)
 app.add_command(export)
 app.add_command(check)
+app.add_command(history)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
