@@ -243,7 +243,10 @@ class Recorder:
             self.id = made.lastrowid
         except (sqlite3.OperationalError, OSError) as error:
             self._stop(error)
-            self.end("failed")
+        finally:
+            if self.id is None and self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def run(self, position: int, label: str, config: InferenceConfig, notices: Iterable[str] = ()) -> None:
         """A config that is to be measured, at this place among the configs of the measurement, from 0."""
