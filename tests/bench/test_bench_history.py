@@ -36,7 +36,7 @@ from workbench.errors import ModelError, WorkbenchError
 
 HASH = "0123456789abcdef" * 4
 FACTS = {"name": "digits", "hash": HASH, "ir": "pir"}
-ENVIRONMENT = {"cpu": {"model": "Some CPU", "cores": 2}, "paddle": "3.3.1", "flags": ["avx", "fma"]}
+ENVIRONMENT = {"cpu_model": "Some CPU", "cores": 2, "runtime": {"paddle": "3.3.1"}, "flags": ["avx", "fma"]}
 CONFIG = InferenceConfig(threads=2)
 
 # Writes rounds of two samples each and says after every one that it is there, until it is killed.
@@ -569,7 +569,7 @@ def test_what_is_forgotten_is_gone_with_its_samples(history: History) -> None:
 
 def test_the_csv_has_a_row_per_config(history: History, tmp_path: Path) -> None:
     measure(history, "default", 'two, "quoted"\nand on two lines')
-    measure(history, environment={"paddle": {"version": "3.2.0"}})
+    measure(history, environment={"runtime": {"paddle": "3.2.0"}})
     assert history.to_csv(tmp_path / "out.csv") == 3
     with (tmp_path / "out.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -586,8 +586,8 @@ def test_the_csv_has_a_row_per_config(history: History, tmp_path: Path) -> None:
             [50.5, 90.1, 99.01]
         )
         assert (row["config.threads"], row["config.disabled_passes"]) == ("2", "[]")
-    assert (rows[0]["environment.paddle.version"], rows[0]["environment.cpu.model"]) == ("3.2.0", "")
-    assert (rows[1]["environment.cpu.cores"], json.loads(rows[1]["environment.flags"])) == (
+    assert (rows[0]["environment.runtime.paddle"], rows[0]["environment.cpu_model"]) == ("3.2.0", "")
+    assert (rows[1]["environment.cores"], json.loads(rows[1]["environment.flags"])) == (
         "2",
         ["avx", "fma"],
     )
@@ -633,7 +633,7 @@ def timeline(history: History) -> None:
     for index, (cpu, paddle, digest) in enumerate(
         [("A", "3.2", "1"), ("A", "3.3", "1"), ("B<b>", "3.3", "1"), ("B<b>", "3.3", "2")]
     ):
-        environment = {"cpu": {"model": cpu}, "paddle": {"version": paddle}}
+        environment = {"cpu_model": cpu, "runtime": {"paddle": paddle}}
         labels = ("default", "two") if index else ("default",)
         number = measure(history, *labels, environment=environment, hash=digest * 64)
         set_began(history, number, day + timedelta(days=index))
@@ -670,9 +670,9 @@ def test_the_chart_shows_lines_bands_and_changes(history: History, theme: Any) -
         assert trace["fill"] == "tonexty" and band["x"] == trace["x"]
         assert list(chart.data[1].y) == [50.5] * 4
         assert list(chart.data[0].y) == pytest.approx([90.1] * 4)
-    assert "Paddle 3.2" in shown[0]["text"][0] and "B&lt;b>" in shown[0]["text"][2]
+    assert "Paddle 3.2" in shown[0]["text"][0] and "B&#60;b&#62;" in shown[0]["text"][2]
     marks = [(one["x"][:10], one["text"]) for one in figure["layout"]["annotations"]]
-    assert [text for _, text in marks] == ["Paddle 3.3", "B&lt;b>", "model changed"]
+    assert [text for _, text in marks] == ["Paddle 3.3", "B&#60;b&#62;", "model changed"]
     assert [line["x0"][:10] for line in figure["layout"]["shapes"]] == [day for day, _ in marks]
 
 

@@ -21,7 +21,7 @@ from workbench.config import InferenceConfig
 from workbench.errors import WorkbenchError
 
 Command = Callable[..., Any]
-ENVIRONMENT = {"cpu": {"model": "Some CPU"}, "paddle": {"version": "3.3.1"}}
+ENVIRONMENT = {"cpu_model": "Some CPU", "runtime": {"paddle": "3.3.1"}}
 
 
 def measure(history: History, model: str, *labels: str, state: Any = "finished") -> None:

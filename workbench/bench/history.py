@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import os
 import platform
 import re
@@ -167,14 +168,12 @@ class Entry:
     @property
     def cpu(self) -> str:
         """The CPU's model, "" where the environment does not say."""
-        return _said(self.environment, ("cpu", "model"), ("cpu", "name"), ("cpu_model",), ("cpu",))
+        return _said(self.environment, ("cpu_model",), ("cpu", "model"), ("cpu",))
 
     @property
     def paddle(self) -> str:
         """The version of Paddle, "" where the environment does not say."""
-        return _said(
-            self.environment, ("paddle", "version"), ("paddle_version",), ("versions", "paddle"), ("paddle",)
-        )
+        return _said(self.environment, ("runtime", "paddle"), ("paddle", "version"), ("paddle",))
 
     def facts(self) -> dict[str, Any]:
         """Plain values: id, began (ISO text in UTC), kind, model, …, state and runs, without samples."""
@@ -398,7 +397,7 @@ class History:
                     "inputs": _json(shapes),
                     "environment": _json(environment),
                     "seconds": seconds,
-                    "host": _text(platform.node()),
+                    "host": _machine(),
                     "pid": os.getpid(),
                     "pid_began_s": _process_began_s(os.getpid()),
                 }
@@ -878,11 +877,16 @@ def _run(db: sqlite3.Connection, row: sqlite3.Row) -> Run:
 
 def _gone(host: str, pid: int, began_s: float | None) -> bool:
     """Whether a process has ended; of one on another machine nothing is known."""
-    if host != _text(platform.node()):
+    if host != _machine():
         return False
     now = _process_began_s(pid)
     # The same number may be another process by now. The system's clock ticks a hundred times a second.
     return now is None or (began_s is not None and abs(now - began_s) > 0.02)
+
+
+def _machine() -> str:
+    """Tells this machine from others, in a file that several share or that is passed on, without its name."""
+    return hashlib.sha256(os.fsencode(platform.node())).hexdigest()[:16]
 
 
 def _process_began_s(pid: int) -> float | None:
@@ -1010,7 +1014,12 @@ def _figure(points: Sequence[Point], theme: str) -> Any:
                 **common,
                 y=[point.p50_ms for point in line],
                 mode="lines+markers",
-                line={"width": 2, "color": colour},
+                # The colours begin again after six.
+                line={
+                    "width": 2,
+                    "color": colour,
+                    "dash": ("solid", "dash", "dot")[index // len(COLOURS) % 3],
+                },
                 marker={"size": 7},
                 fill="tonexty",
                 fillcolor=_faint(colour),
@@ -1101,8 +1110,8 @@ def _config_label(config: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # plotly reads a few HTML tags in texts.
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    # plotly reads a few HTML tags in texts, $…$ as TeX and %{…} as a value.
+    return text.translate({ord(letter): f"&#{ord(letter)};" for letter in "&<>$%"})
 
 
 def _faint(colour: str) -> str:
