@@ -372,7 +372,8 @@ class History:
         Args:
             kind: what is done.
             model_facts: ``name``, ``hash`` (from `model_hash`) and ``ir`` of the model.
-            environment: the machine and its software, as plain values.
+            environment: the machine and its software, as plain values; tables and charts show its
+                ``cpu_model`` and, of its ``runtime``, ``paddle``.
             seconds: how long was asked for.
             inputs: the arrays that are fed, or their shapes, by name.
 
@@ -746,12 +747,12 @@ def _transaction(db: sqlite3.Connection, how: str = "IMMEDIATE") -> Iterator[sql
     db.execute(f"BEGIN {how}")
     try:
         yield db
+        db.execute("COMMIT")
     except BaseException:
         # A full disk has rolled it back by itself.
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 @contextmanager
