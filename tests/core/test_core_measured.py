@@ -43,11 +43,10 @@ def test_predictors_run_at_once_and_again_with_fewer_and_more(session: Session, 
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_what_ended_in_time_counts() -> None:
-    ended = (np.array([4, 8, 12]) * 10**8, np.array([5, 11]) * 10**8)
+def test_whole_runs_count() -> None:
+    ended = (np.array([4, 8, 12]) * 10**8, np.array([5, 10]) * 10**8)
     runs = ConcurrentRuns((np.ones(3, np.int64), np.ones(2, np.int64)), ended, True)
-    assert runs.per_second(1.0) == 3
-    assert runs.per_second(0.5) == 4
+    assert runs.per_second == pytest.approx(3 / 1.2 + 2)
 
 
 HOOKED = """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.bench.benchmark import Benchmark, Comparison, Run, benchmark, random_inputs
+from workbench.bench.benchmark import benchmark
+from workbench.bench.inputs import random_inputs
+from workbench.bench.results import Benchmark, Comparison
+from workbench.bench.samples import Launch, Round, Run
 
-__all__ = ["Benchmark", "Comparison", "Run", "benchmark", "random_inputs"]
+__all__ = ["Benchmark", "Comparison", "Launch", "Round", "Run", "benchmark", "random_inputs"]

@@ -1,4 +1,4 @@
-"""The benchmark: several configs interleaved in one run, warm-up apart, every sample kept."""
+"""The benchmark: several configs in turns, launch after launch, until the answer is narrow enough."""
 
 from __future__ import annotations
 
@@ -8,147 +8,37 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from workbench.bench.stats import ROUNDS_LEAST, Floats, Verdict, compare, median_interval, percentiles
+from workbench.bench.environment import Load, clock_mhz, environment
+from workbench.bench.inputs import random_inputs
+from workbench.bench.results import Benchmark
+from workbench.bench.samples import Floats, Launch, Round, Run
+from workbench.bench.stats import LAUNCHES_LEAST, ROUNDS_LEAST, compare, warm_from
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
 
-ROUNDS = 20
+# From so many, how launches differ is known well enough.
+LAUNCHES_MOST = 10
+# Of one config, how much longer than its measurement its launches may take: creating a large model is slow.
+LAUNCHING_MOST = 3.0
+# Before fewer launches, an interval that looks narrow may be so by chance.
+LAUNCHES_TO_STOP = 4
+ROUNDS_PER_LAUNCH = 6
+ROUNDS_ALONE = 20
 BLOCK_MIN_S = 0.02
 WARM_UP_SHARE = 0.25
 WARM_UP_MOST_S = 3.0
-SAME = 0.03
-# Rounds that differ by more than this share are remarked, and a p99 with fewer than ten samples beyond it.
-UNSTEADY = 0.10
-P99_LEAST = 1000
+# The system counts processor time in hundredths of a second.
+LOAD_LAP_S = 0.1
 
 Progress = Callable[[float, str], object]
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """The latencies of one config; all times in milliseconds.
-
-    Attributes:
-        label: its name in charts and tables.
-        config: what was asked for.
-        notices: where asked and given differ, in words.
-        create_ms: creating the predictor.
-        first_ms: the first run, with the transfer of its inputs and outputs.
-        warmup_ms: the runs before steady state, in order.
-        rounds_ms: the samples, one array per round.
-    """
-
-    label: str
-    config: InferenceConfig
-    notices: tuple[str, ...]
-    create_ms: float
-    first_ms: float
-    warmup_ms: Floats
-    rounds_ms: tuple[Floats, ...]
-
-    @property
-    def cold_ms(self) -> float:
-        """From nothing to the first answer: creation and first run."""
-        return self.create_ms + self.first_ms
-
-    @property
-    def samples_ms(self) -> Floats:
-        """All samples of steady state, in the order they were taken."""
-        return np.concatenate(self.rounds_ms)
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Why these numbers may not hold, a sentence each; none if they look sound."""
-        medians = np.array([np.median(one) for one in self.rounds_ms])
-        said = []
-        third = len(medians) // 3
-        if third:
-            change = float(np.median(medians[-third:]) / np.median(medians[:third])) - 1
-            if abs(change) > UNSTEADY:
-                said.append(
-                    f"latency {'rose' if change > 0 else 'fell'} by {abs(change):.0%} from the first third "
-                    "of the rounds to the last: load or clock changed meanwhile, so measure again, or longer"
-                )
-        spread = float(medians.std(ddof=1) / medians.mean()) if len(medians) > 1 else 0.0
-        if spread > UNSTEADY:
-            said.append(
-                f"unstable: the medians of its rounds vary by {spread:.0%} (coefficient of variation), so "
-                "end what else keeps this machine busy, or measure longer"
-            )
-        count = len(self.samples_ms)
-        if count < P99_LEAST:
-            slowest = math.ceil(count / 100)
-            few = "the slowest" if slowest == 1 else f"the {slowest} slowest"
-            said.append(f"p99 rests on {few} of {count} samples: measure longer for a p99 that holds")
-        return tuple(said)
-
-    def facts(self) -> dict[str, Any]:
-        """Plain values: label, cold_ms, p50_ms, p90_ms, p99_ms, ci95 of p50, samples, remarks and more."""
-        return {
-            "label": self.label,
-            "asked": self.config.to_dict(),
-            "notices": list(self.notices),
-            "remarks": list(self.remarks),
-            "create_ms": self.create_ms,
-            "first_ms": self.first_ms,
-            "cold_ms": self.cold_ms,
-            **percentiles(self.samples_ms),
-            "ci95": median_interval(self.rounds_ms),
-            "warmup": self.warmup_ms.tolist(),
-            "samples": self.samples_ms.tolist(),
-        }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How the run ``b`` compares with the run ``a``.
-
-    Attributes:
-        ratio: latency of b over latency of a; below 1 where b is faster.
-        ci95: its 95 % interval, None from fewer than six rounds.
-        verdict: what can be said of b.
-    """
-
-    a: str
-    b: str
-    ratio: float
-    ci95: tuple[float, float] | None
-    verdict: Verdict
-
-    def facts(self) -> dict[str, Any]:
-        """Plain values: a, b, ratio, ci95, verdict."""
-        return {"a": self.a, "b": self.b, "ratio": self.ratio, "ci95": self.ci95, "verdict": self.verdict}
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """The runs of one benchmark, and every later run compared with the first."""
-
-    model: str
-    runs: tuple[Run, ...]
-    comparisons: tuple[Comparison, ...] = field(default=())
-
-    def facts(self) -> dict[str, Any]:
-        """Plain values: model, runs and comparisons."""
-        return {
-            "model": self.model,
-            "runs": [run.facts() for run in self.runs],
-            "comparisons": [one.facts() for one in self.comparisons],
-        }
-
-    def chart(self, theme: str = "light") -> Any:
-        """The latencies as a plotly figure."""
-        from workbench.bench.charts import latency_chart
-
-        return latency_chart(self.runs, theme)
 
 
 def benchmark(
@@ -157,6 +47,8 @@ def benchmark(
     inputs: Mapping[str, Any] | None = None,
     *,
     seconds: float = 5.0,
+    within: float = 0.01,
+    launches: int | None = None,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -165,16 +57,20 @@ def benchmark(
 ) -> Benchmark:
     """Measure the latency of a model under one or more configs.
 
-    Every round runs each config for a moment, in random order, so that load and clock changes meet all alike.
+    Each launch creates a predictor for every config, in processes of their own, warms them up until they are
+    steady, and lets them take turns in random order, so that load and clock changes meet all alike.
 
     Args:
         model: a model or its path.
         configs: what to compare; the first is the one the others are compared with.
         inputs: arrays by name; random ones of the model's shapes (1 for an open dimension) if None.
-        seconds: steady-state measurement per config.
+        seconds: steady-state measurement per config, at most.
+        within: stop earlier once every ratio (of one config alone, its median) is known to within this
+            share, 0.01 for ±1 %; 0 to use all of the time.
+        launches: how many; by default up to ten, fewer where creating the predictor takes long.
         labels: names for the configs; by default what differs from the defaults.
         progress: called with the share done, 0 to 1, and what happens now.
-        cancel: set it to stop; what has not been measured is lost.
+        cancel: set it to stop.
         time_limit: seconds that any one native call may take.
         seed: of the random inputs and of the order.
 
@@ -182,43 +78,209 @@ def benchmark(
         CancelledError: after ``cancel`` was set.
         WorkbenchError: as `Session.run`.
     """
-    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
     model = model if isinstance(model, Model) else load(model)
     asked = [InferenceConfig()] if configs is None else configs
     asked = [asked] if isinstance(asked, InferenceConfig) else list(asked)
-    if not asked:
-        raise WorkbenchError("there are no configs to measure: give at least one, or None for the default")
     for config in asked:
         if not isinstance(config, InferenceConfig):
             raise WorkbenchError(
                 f"{config!r} is no config: give an InferenceConfig, such as InferenceConfig(threads=2)"
             )
-    names = _labels(asked, labels)
-    tell = progress or (lambda share, text: None)
-    cancel = cancel or threading.Event()
-    inputs = random_inputs(model, seed=seed) if inputs is None else inputs
-    sessions = [Session(model, config, time_limit=time_limit) for config in asked]
-    try:
-        with _cancels(cancel, sessions):
-            starts = []
-            for index, (session, name) in enumerate(zip(sessions, names, strict=True)):
-                _go_on(cancel)
-                tell(0.2 * index / len(sessions), f"loading: {name}")
-                starts.append(_start(session, inputs, seconds))
-            rounds = _interleave(sessions, names, inputs, seconds, tell, cancel, np.random.default_rng(seed))
-        runs = tuple(
-            Run(name, session.config, session.notices, *start, tuple(taken))
-            for name, session, start, taken in zip(names, sessions, starts, rounds, strict=True)
-        )
-    finally:
-        for session in sessions:
-            session.close()
-    first = runs[0]
-    comparisons = tuple(
-        Comparison(first.label, run.label, *compare(first.rounds_ms, run.rounds_ms)) for run in runs[1:]
+    arrays = random_inputs(model, seed=seed) if inputs is None else inputs
+    cases = [Case(name, config, arrays) for name, config in zip(_labels(asked, labels), asked, strict=True)]
+    return measure(
+        model,
+        cases,
+        seconds=seconds,
+        within=within,
+        launches=launches,
+        progress=progress,
+        cancel=cancel,
+        time_limit=time_limit,
+        seed=seed,
     )
-    return Benchmark(model.name, runs, comparisons)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured as one run: a config and the inputs it runs on, under a name."""
+
+    label: str
+    config: InferenceConfig
+    inputs: Mapping[str, Any]
+
+
+def measure(
+    model: Model,
+    cases: Sequence[Case],
+    *,
+    seconds: float = 5.0,
+    within: float = 0.01,
+    launches: int | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> Benchmark:
+    """`benchmark` for cases that may differ in their inputs, too.
+
+    Raises:
+        CancelledError: after ``cancel`` was set.
+        WorkbenchError: as `Session.run`.
+    """
+    _check(seconds, within, launches)
+    if not cases:
+        raise WorkbenchError("there is nothing to measure: give at least one config, or None for the default")
+    plan = _Plan(
+        model,
+        cases,
+        seconds,
+        launches,
+        time_limit,
+        progress or (lambda share, text: None),
+        cancel or threading.Event(),
+        np.random.default_rng(seed),
+    )
+    where = environment()
+    done: list[list[Launch]] = [[] for _ in cases]
+    while len(done[0]) < plan.launches and not _narrow(done, within):
+        for taken, launch in zip(done, _launch(plan, len(done[0])), strict=True):
+            taken.append(launch)
+    plan.tell(1.0, "done")
+    runs = tuple(
+        Run(case.label, case.config, notices, tuple(taken))
+        for case, notices, taken in zip(cases, plan.notices, done, strict=True)
+    )
+    return Benchmark(model.name, runs, where)
+
+
+def _check(seconds: float, within: float, launches: int | None) -> None:
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    if not isinstance(within, (int, float)) or not 0 <= within < 1:
+        raise WorkbenchError(f"within is {within!r}: give a share from 0 to 1, such as 0.01 for ±1 %")
+    if launches is not None and (isinstance(launches, bool) or not isinstance(launches, int) or launches < 1):
+        raise WorkbenchError(f"launches is {launches!r}: give a whole number above 0, or None")
+
+
+@dataclass
+class _Plan:
+    """What is to be measured, and how it is going."""
+
+    model: Model
+    cases: Sequence[Case]
+    seconds: float
+    launches_asked: int | None
+    time_limit: float | None
+    progress: Progress
+    cancel: threading.Event
+    rng: np.random.Generator
+    began: float = field(default_factory=time.perf_counter)
+    steady_s: float = 0.0
+    launches: int = LAUNCHES_MOST
+    notices: list[tuple[str, ...]] = field(default_factory=list)
+
+    def tell(self, share: float, text: str) -> None:
+        self.progress(share, text)
+
+    def fix_launches(self, starting_s: float) -> None:
+        """How many launches there will be, now that it is known how long one takes to start."""
+        self.launches = self.launches_asked or max(
+            1, min(LAUNCHES_MOST, int(LAUNCHING_MOST * self.seconds / starting_s))
+        )
+
+    @property
+    def rounds(self) -> int:
+        return ROUNDS_PER_LAUNCH if self.launches >= LAUNCHES_LEAST else ROUNDS_ALONE
+
+    @property
+    def block_s(self) -> float:
+        return max(BLOCK_MIN_S, self.seconds / self.launches / self.rounds)
+
+    @property
+    def time_is_up(self) -> bool:
+        return self.steady_s > self.seconds * len(self.cases)
+
+
+def _narrow(done: Sequence[Sequence[Launch]], within: float) -> bool:
+    """Whether the ratios, or the one median, are known well enough to stop."""
+    if not within or len(done[0]) < LAUNCHES_TO_STOP:
+        return False
+    taken = [_samples(launches) for launches in done]
+    # One config alone is as well known as its ratio to what does not vary.
+    pairs = [(taken[0], other) for other in taken[1:]] or [
+        ([[np.ones(1)] * len(rounds) for rounds in taken[0]], taken[0])
+    ]
+    intervals = [compare(*pair)[1] for pair in pairs]
+    return all(one is not None and math.log(one[1] / one[0]) / 2 <= within for one in intervals)
+
+
+def _samples(launches: Sequence[Launch]) -> list[list[Floats]]:
+    return [[one.samples_ms for one in launch.rounds] for launch in launches]
+
+
+def _launch(plan: _Plan, number: int) -> list[Launch]:
+    """Create a predictor for every config, warm it up, and measure all of them in turns."""
+    sessions = [Session(plan.model, case.config, time_limit=plan.time_limit) for case in plan.cases]
+    with ExitStack() as stack:
+        for session in sessions:
+            stack.callback(session.close)
+        stack.enter_context(cancels(plan.cancel, sessions))
+        starts: dict[int, tuple[float, float, Floats]] = {}
+        begin = time.perf_counter()
+        for place, index in enumerate(plan.rng.permutation(len(sessions))):
+            go_on(plan.cancel)
+            share = (number + 0.2 * place / len(sessions)) / plan.launches
+            plan.tell(share, f"loading: {plan.cases[index].label}")
+            starts[index] = _start(sessions[index], plan.cases[index].inputs, plan.seconds)
+        if number == 0:
+            plan.notices = [session.notices for session in sessions]
+            plan.fix_launches((time.perf_counter() - begin) / len(sessions))
+        rounds = _in_turns(plan, number, sessions)
+        peaks = [session.memory()["peak_rss"] or None for session in sessions]
+    return [Launch(*starts[index], tuple(rounds[index]), peaks[index]) for index in range(len(sessions))]
+
+
+def _start(session: Session, inputs: Mapping[str, Any], seconds: float) -> tuple[float, float, Floats]:
+    """Create, run once, then warm up until it is steady: milliseconds of each."""
+    create_ms = session.load().create_s * 1e3
+    begin = time.perf_counter()
+    session.run(inputs)
+    first_ms = (time.perf_counter() - begin) * 1e3
+    longest = min(WARM_UP_MOST_S, max(seconds * WARM_UP_SHARE, BLOCK_MIN_S))
+    warm = np.empty(0)
+    end = time.perf_counter() + longest
+    while not len(warm) or (time.perf_counter() < end and warm_from(warm) > len(warm) / 2):
+        warm = np.append(warm, _block(session, inputs, longest / 8))
+    return create_ms, first_ms, warm
+
+
+def _block(session: Session, inputs: Mapping[str, Any], seconds: float) -> Floats:
+    return session.time(inputs, count=100_000, seconds=seconds).samples_ns / 1e6
+
+
+def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[list[Round]]:
+    taken: list[list[Round]] = [[] for _ in sessions]
+    load = Load([session.pid for session in sessions if session.pid is not None])
+    since, lap_began = 0, time.perf_counter()
+    for turn in range(plan.rounds):
+        if turn >= ROUNDS_LEAST and plan.time_is_up:
+            break  # a block is at least one run, so a slow model's rounds take longer than was asked for
+        for index in plan.rng.permutation(len(sessions)):
+            go_on(plan.cancel)
+            share = (number + 0.2 + 0.8 * turn / plan.rounds) / plan.launches
+            where = f"launch {number + 1} of {plan.launches}, round {turn + 1} of {plan.rounds}"
+            plan.tell(share, f"{where}: {plan.cases[index].label}")
+            begin = time.perf_counter()
+            samples = _block(sessions[index], plan.cases[index].inputs, plan.block_s)
+            plan.steady_s += time.perf_counter() - begin
+            taken[index].append(Round(samples, begin - plan.began, None, clock_mhz()))
+        if time.perf_counter() - lap_began >= LOAD_LAP_S:
+            others = load.lap()
+            for rounds in taken:
+                rounds[since:] = [replace(one, others=others) for one in rounds[since:]]
+            since, lap_began = turn + 1, time.perf_counter()
+    return taken
 
 
 def _labels(configs: Sequence[InferenceConfig], labels: Sequence[str] | None) -> list[str]:
@@ -231,8 +293,14 @@ def _labels(configs: Sequence[InferenceConfig], labels: Sequence[str] | None) ->
     return names
 
 
+def go_on(cancel: threading.Event) -> None:
+    """Raise `CancelledError` once ``cancel`` is set."""
+    if cancel.is_set():
+        raise CancelledError("the benchmark was cancelled")
+
+
 @contextmanager
-def _cancels(cancel: threading.Event, sessions: Sequence[Session]) -> Iterator[None]:
+def cancels(cancel: threading.Event, sessions: Sequence[Session]) -> Iterator[None]:
     """While this lasts, ``cancel`` also ends the native call that is under way."""
     over = threading.Event()
 
@@ -252,80 +320,3 @@ def _cancels(cancel: threading.Event, sessions: Sequence[Session]) -> Iterator[N
     finally:
         over.set()
         watcher.join()
-
-
-def _go_on(cancel: threading.Event) -> None:
-    if cancel.is_set():
-        raise CancelledError("the benchmark was cancelled")
-
-
-def _start(session: Session, inputs: Mapping[str, Any], seconds: float) -> tuple[float, float, Floats]:
-    """Create, run once, then warm up until two blocks in a row have the same median."""
-    create_ms = session.load().create_s * 1e3
-    begin = time.perf_counter()
-    session.run(inputs)
-    first_ms = (time.perf_counter() - begin) * 1e3
-    longest = min(WARM_UP_MOST_S, max(seconds * WARM_UP_SHARE, BLOCK_MIN_S))
-    warm: list[Floats] = []
-    end = time.perf_counter() + longest
-    while time.perf_counter() < end:
-        warm.append(_block(session, inputs, longest / 8))
-        if len(warm) >= 3 and len(warm[-1]) > 1:
-            before, last = np.median(warm[-2]), np.median(warm[-1])
-            if abs(last - before) <= SAME * before:
-                break
-    return create_ms, first_ms, np.concatenate(warm) if warm else np.empty(0)
-
-
-def _block(session: Session, inputs: Mapping[str, Any], seconds: float) -> Floats:
-    return session.time(inputs, count=100_000, seconds=seconds).samples_ns / 1e6
-
-
-def _interleave(
-    sessions: Sequence[Session],
-    names: Sequence[str],
-    inputs: Mapping[str, Any],
-    seconds: float,
-    tell: Progress,
-    cancel: threading.Event,
-    rng: np.random.Generator,
-) -> list[list[Floats]]:
-    block_s = max(BLOCK_MIN_S, seconds / ROUNDS)
-    taken: list[list[Floats]] = [[] for _ in sessions]
-    rounds = max(ROUNDS_LEAST, round(seconds / block_s))
-    end = time.perf_counter() + seconds * len(sessions)
-    for number in range(rounds):
-        # A block is at least one run, so a slow model's rounds would take longer than was asked for.
-        if number >= ROUNDS_LEAST and time.perf_counter() > end:
-            break
-        for index in rng.permutation(len(sessions)):
-            _go_on(cancel)
-            tell(0.2 + 0.8 * number / rounds, f"round {number + 1} of {rounds}: {names[index]}")
-            taken[index].append(_block(sessions[index], inputs, block_s))
-    tell(1.0, "done")
-    return taken
-
-
-def random_inputs(model: Model, *, batch: int = 1, seed: int = 0) -> dict[str, Any]:
-    """Inputs of the model's names, dtypes and shapes, with ``batch`` for every open dimension.
-
-    Floats are standard normal, whole numbers 0 or 1 (always within a vocabulary, and a valid mask).
-
-    Raises:
-        WorkbenchError: if ``batch`` is not a whole number above 0.
-    """
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise WorkbenchError(f"batch is {batch!r}: give a whole number above 0")
-    rng = np.random.default_rng(seed)
-    made = {}
-    for info in model.inputs:
-        shape = tuple(batch if size == -1 else size for size in info.shape or ())
-        if info.dtype == "bfloat16":
-            # numpy has none; Paddle takes its bits, the upper half of a float32's, as uint16.
-            bits = np.asarray(rng.standard_normal(shape), np.float32).view(np.uint32) >> 16
-            made[info.name] = bits.astype(np.uint16)
-            continue
-        dtype = np.dtype(info.dtype or "float32")
-        values = rng.standard_normal(shape) if dtype.kind == "f" else rng.integers(0, 2, shape)
-        made[info.name] = np.asarray(values).astype(dtype)
-    return made

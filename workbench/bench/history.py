@@ -987,7 +987,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _figure(points: Sequence[Point], theme: str) -> Any:
     import plotly.graph_objects as go
 
-    from workbench.bench.charts import COLOURS
+    from workbench.bench.charts.dress import COLOURS
 
     lines: dict[tuple[str, str], list[Point]] = {}
     for point in points:

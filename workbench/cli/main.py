@@ -269,7 +269,21 @@ def run(
     show_default=True,
     metavar="SECONDS",
     callback=seconds,
-    help="Steady-state measurement per config.",
+    help="Steady-state measurement per config, at most.",
+)
+@click.option(
+    "--within",
+    type=float,
+    default=0.01,
+    show_default=True,
+    metavar="SHARE",
+    help="Stop earlier once every ratio is known to within this share; 0 to use all of the time.",
+)
+@click.option(
+    "--launches",
+    type=int,
+    metavar="N",
+    help="Predictors to create one after the other, each in a process of its own; by default up to ten.",
 )
 @click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html.")
 @input_option
@@ -280,6 +294,8 @@ def bench(
     model: str,
     vs: Sequence[str],
     seconds: float,
+    within: float,
+    launches: int | None,
     chart: str | None,
     inputs: Sequence[str],
     config: InferenceConfig,
@@ -288,8 +304,9 @@ def bench(
 ) -> None:
     """Measure latency and compare configs.
 
-    Several configs take turns in one run, so that load and clock meet all alike. Warm-up is apart; a ratio
-    below 1 is faster; where its interval holds 1, no difference was seen.
+    Several configs take turns in one run, so that load and clock meet all alike, and each is launched several
+    times, since no two launches are alike. Warm-up is apart. A ratio below 1 is faster; where its 95 %
+    interval is not more than 1 % away from 1, no difference was seen.
     """
     from workbench.bench import benchmark
     from workbench.models import load
@@ -303,6 +320,8 @@ def bench(
             configs,
             read_inputs(loaded, inputs),
             seconds=seconds,
+            within=within,
+            launches=launches,
             labels=[
                 one.label if not text.strip() else text for text, one in zip(["", *vs], configs, strict=True)
             ],
@@ -320,20 +339,20 @@ def bench(
     if json_:
         output.print_json(facts)
         return
+    names = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99_9_ms", "mean_ms", "std_ms")
     rows = [
         (
             one["label"],
             f"{one['cold_ms']:.1f}",
-            f"{one['p50_ms']:.3f}",
-            f"{one['p90_ms']:.3f}",
-            f"{one['p99_ms']:.3f}",
+            *(f"{one[name]:.3f}" for name in names),
             _interval(one["ci95"]),
-            len(one["samples"]),
+            "" if one["peak_bytes"] is None else f"{one['peak_bytes'] / 1e6:.0f}",
+            f"{len(one['samples'])} / {one['launches']}",
         )
         for one in facts["runs"]
     ]
-    head = ("config", "cold ms", "p50 ms", "p90 ms", "p99 ms", "p50 95 %", "samples")
-    output.print_table("", head, rows, numbers=(1, 2, 3, 4, 5, 6))
+    head = ("config", "cold ms", "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "std", "p50 95 %", "peak MB")
+    output.print_table("", (*head, "samples / launches"), rows, numbers=range(1, 12))
     for one in facts["comparisons"]:
         ratio = f"latency ratio {one['ratio']:.3f} {_interval(one['ci95'])}"
         click.echo(f"{one['b']} against {one['a']}: {one['verdict']}, {ratio}")

@@ -38,9 +38,10 @@ class ConcurrentRuns:
     ended_ns: tuple[Ints, ...]
     native: bool
 
-    def per_second(self, seconds: float) -> float:
-        """Runs that ended within the first ``seconds``, by second: the last ones of each thread end alone."""
-        return sum(int(np.sum(ends <= seconds * 1e9)) for ends in self.ended_ns) / seconds
+    @property
+    def per_second(self) -> float:
+        """Runs by second: of each thread up to the end of its last one, so that no part of a run counts."""
+        return sum(len(ends) / (float(ends[-1]) / 1e9) for ends in self.ended_ns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -307,7 +307,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         )
         self._measured, self.benchmark = configs, result
         lines = [words(text) for text in self._in_words(result)]
-        lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.remarks]
+        for run, texts in zip(result.runs, result.remarks, strict=True):
+            lines += [words(f"{run.label}: {text}", tone="notice") for text in texts]
         lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
         self._run_status.value = "".join(lines)
         self._show_chart()
@@ -315,7 +316,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     @staticmethod
     def _in_words(result: Benchmark) -> list[str]:
         if not result.comparisons:
-            facts = result.runs[0].facts()
+            facts = result.facts()["runs"][0]
             return [f"{facts['label']}: p50 {facts['p50_ms']:.3g} ms, cold start {facts['cold_ms']:.0f} ms"]
         texts = []
         for one in result.comparisons:

@@ -1,0 +1,173 @@
+"""Throughput against latency: what several predictors do at once."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.environment import environment
+from workbench.bench.inputs import random_inputs
+from workbench.bench.samples import Floats
+from workbench.bench.stats import student
+from workbench.config import InferenceConfig
+from workbench.core import ConcurrentRuns, Session
+from workbench.errors import WorkbenchError
+from workbench.models import Model, load
+
+ROUNDS = 6
+# The first of this share of a round is thrown away: threads and caches fill up in it.
+WARM_UP_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class ThroughputPoint:
+    """So many predictors at once.
+
+    Attributes:
+        predictors: how many, each in a thread of its own.
+        per_second: inferences that ended, by second; one inference is a run, whatever its batch.
+        ci95: 95 % interval of that, over rounds.
+        samples_ms: the latency of every run, in milliseconds.
+    """
+
+    predictors: int
+    per_second: float
+    ci95: tuple[float, float]
+    samples_ms: Floats
+
+    @property
+    def p50_ms(self) -> float:
+        """The median latency."""
+        return float(np.median(self.samples_ms))
+
+    @property
+    def p99_ms(self) -> float:
+        """The latency that one run in a hundred exceeds."""
+        return float(np.percentile(self.samples_ms, 99))
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values: predictors, per_second, ci95, p50_ms, p99_ms, samples."""
+        return {
+            "predictors": self.predictors,
+            "per_second": self.per_second,
+            "ci95": self.ci95,
+            "p50_ms": self.p50_ms,
+            "p99_ms": self.p99_ms,
+            "samples": len(self.samples_ms),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Throughput:
+    """Throughput for several numbers of predictors.
+
+    Attributes:
+        model: the model's name.
+        config: what was asked for.
+        native: whether they ran as threads of a C++ program; else as threads of a Python program.
+        notices: where asked and given differ, in words.
+        points: one per number of predictors.
+        environment: where it ran.
+    """
+
+    model: str
+    config: InferenceConfig
+    native: bool
+    notices: tuple[str, ...]
+    points: tuple[ThroughputPoint, ...]
+    environment: Mapping[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "model": self.model,
+            "asked": self.config.to_dict(),
+            "native": self.native,
+            "notices": list(self.notices),
+            "points": [point.facts() for point in self.points],
+            "environment": dict(self.environment),
+        }
+
+    def chart(self, theme: str = "light") -> Any:
+        """Throughput against latency as a plotly figure."""
+        from workbench.bench.charts import throughput_chart
+
+        return throughput_chart(self.points, theme=theme)
+
+
+def throughput(
+    model: Model | str | os.PathLike[str],
+    predictors: Sequence[int] = (1, 2, 4),
+    config: InferenceConfig | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    seconds: float = 3.0,
+    native: bool = True,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> Throughput:
+    """Measure what several predictors give at once: one and its clones, which share the weights.
+
+    Args:
+        model: a model or its path.
+        predictors: how many at once, such as ``(1, 2, 4)``; they take turns in random order.
+        config: what to ask for; ``threads`` are those of each predictor.
+        inputs: arrays by name; random ones if None.
+        seconds: measurement per number of predictors.
+        native: as threads of a C++ program; else as threads of a Python program, where Paddle's binding holds
+            the interpreter lock during a run and more predictors give no more.
+        progress: called with the share done, 0 to 1, and what happens now.
+        cancel: set it to stop.
+        time_limit: seconds that any one native call may take.
+        seed: of the random inputs and of the order.
+
+    Raises:
+        CancelledError: after ``cancel`` was set.
+        WorkbenchError: for numbers that are none, and as `Session.run`.
+    """
+    model = model if isinstance(model, Model) else load(model)
+    if not predictors or len(set(predictors)) < len(predictors):
+        raise WorkbenchError(f"predictors are {list(predictors)}: give different numbers, such as (1, 2, 4)")
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    config = InferenceConfig() if config is None else config
+    tell = progress or (lambda share, text: None)
+    cancel = cancel or threading.Event()
+    arrays = random_inputs(model, seed=seed) if inputs is None else inputs
+    rng = np.random.default_rng(seed)
+    block_s = seconds / ROUNDS
+    taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
+    with Session(model, config, time_limit=time_limit) as session, cancels(cancel, [session]):
+        tell(0.0, "loading")
+        notices = session.notices
+        for count in predictors:
+            session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
+        for turn in range(ROUNDS):
+            for place, index in enumerate(rng.permutation(len(predictors))):
+                go_on(cancel)
+                count = predictors[index]
+                share = (turn + place / len(predictors)) / ROUNDS
+                tell(share, f"round {turn + 1} of {ROUNDS}: {count} predictor{'' if count == 1 else 's'}")
+                taken[index].append(
+                    session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
+                )
+    tell(1.0, "done")
+    points = tuple(_point(count, rounds) for count, rounds in zip(predictors, taken, strict=True))
+    ran_native = all(one.native for rounds in taken for one in rounds)
+    return Throughput(model.name, config, ran_native, notices, points, environment())
+
+
+def _point(count: int, rounds: Sequence[ConcurrentRuns]) -> ThroughputPoint:
+    rates = np.array([one.per_second for one in rounds])
+    mean, interval = student(rates)
+    samples = np.concatenate([part for one in rounds for part in one.samples_ns]) / 1e6
+    return ThroughputPoint(count, mean, (max(0.0, interval[0]), interval[1]), samples)
