@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from workbench import core, models
 from workbench.bench import Benchmark, benchmark, random_inputs
+from workbench.bench.results import ChartKind
 from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, ConfigError, InputError, TimeLimitError, WorkbenchError
 from workbench.models import TensorInfo
@@ -288,3 +289,12 @@ def test_random_bfloat16_is_normal_in_its_bits() -> None:
 def test_a_batch_is_a_whole_number_above_0(digits: models.Model, batch: Any) -> None:
     with pytest.raises(WorkbenchError, match=r"batch is .*: give a whole number above 0"):
         random_inputs(digits, batch=batch)
+
+
+def test_it_is_drawn_in_several_ways(result: Benchmark) -> None:
+    titles = {kind: result.chart(kind, "dark").layout.title.text for kind in get_args(ChartKind)}
+    assert len(set(titles.values())) == 5
+    with pytest.raises(
+        WorkbenchError, match=r"no chart 'pie': choose latency, distribution, .*, comparison$"
+    ):
+        result.chart("pie")  # type: ignore[arg-type]

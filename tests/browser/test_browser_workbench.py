@@ -115,6 +115,17 @@ def test_runs_and_latencies_join_the_chart(screen: Screen) -> None:
     screen.press("Measure")
     expect(screen.bars()).to_have_count(2, timeout=SLOW_MS)
     screen.says(re.compile(r"oneDNN off against default: (faster|slower|no difference seen), ratio"))
+    screen.root.get_by_text(re.compile(r"how far these numbers hold: \d+ remarks")).click()
+    screen.says(re.compile(r"default: p99(\.9)? rests on the"))
+    for kind, title in (
+        ("distribution", "Distribution of latency"),
+        ("timeline", "Samples over time"),
+        ("ecdf", "Share of samples below a latency"),
+        ("comparison", "Latency compared"),
+        ("latency", "Latency"),
+    ):
+        screen.root.get_by_role("button", name=kind, exact=True).click()
+        expect(screen.root.locator(".js-plotly-plot .gtitle")).to_contain_text(title, timeout=SLOW_MS)
     screen.press("Run once")
     screen.says(re.compile(r"largest difference from the first run"))
     screen.control("oneDNN").select_option("default")

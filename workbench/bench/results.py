@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from workbench.bench.samples import Run
-from workbench.bench.stats import Estimate, Verdict, compare, summary
+from workbench.bench.stats import SMALLEST, Estimate, Verdict, compare, summary
 from workbench.bench.steadiness import remarks
+from workbench.errors import WorkbenchError
+
+ChartKind = Literal["latency", "distribution", "timeline", "ecdf", "comparison"]
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,30 @@ class Benchmark:
             "environment": dict(self.environment),
         }
 
-    def chart(self, theme: str = "light") -> Any:
-        """The latencies as a plotly figure."""
-        from workbench.bench.charts import latency_chart
+    def chart(self, kind: ChartKind = "latency", theme: str = "light") -> Any:
+        """The latencies as a plotly figure; `workbench.bench.charts.save_chart` writes one to a file.
 
-        return latency_chart(self.runs, theme)
+        Args:
+            kind: "latency" (a box with its samples), "distribution", "timeline" (samples as they were taken),
+                "ecdf" (how many runs are faster, with the tail) or "comparison" (ratios with intervals).
+            theme: "light" or "dark".
+
+        Raises:
+            WorkbenchError: for another kind.
+        """
+        from workbench.bench import charts
+
+        if kind == "comparison":
+            return charts.comparison_chart(self.comparisons, theme, same=SMALLEST)
+        drawn = {
+            "latency": charts.latency_chart,
+            "distribution": charts.distribution_chart,
+            "timeline": charts.timeline_chart,
+            "ecdf": charts.ecdf_chart,
+        }
+        if kind not in drawn:
+            raise WorkbenchError(f"no chart {kind!r}: choose {', '.join(get_args(ChartKind))}")
+        return drawn[kind](self.runs, theme)
 
 
 def _run_facts(run: Run, found: Mapping[str, Estimate], words: Sequence[str]) -> dict[str, Any]:

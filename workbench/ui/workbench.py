@@ -8,11 +8,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import ipywidgets as widgets
 
 from workbench.bench import Benchmark, benchmark
+from workbench.bench.results import ChartKind
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import CancelledError, WorkbenchError
@@ -115,6 +116,18 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._clear = widgets.Button(description="Clear", layout=slim, tooltip="Forget the measurements")
         self._run_status = widgets.HTML()
         self._outputs_html = widgets.HTML()
+        self.chart_kind = widgets.ToggleButtons(
+            options=get_args(ChartKind),
+            tooltips=[
+                "a box with its samples for each config",
+                "how often each latency came",
+                "the samples as they were taken, with rounds, launches and outliers",
+                "how many runs are faster than so much, with the tail",
+                "ratios to the first config, with 95 % intervals",
+            ],
+            style={"button_width": "auto"},
+            layout=widgets.Layout(display="none"),
+        )
         self.chart = widgets.Output()
         controls = (self.inputs, self._run_button, self._measure, self._seconds, self._clear)
         self._run_panel = widgets.VBox(
@@ -123,6 +136,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
                 widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
                 self._run_status,
                 self._outputs_html,
+                self.chart_kind,
                 self.chart,
             )
         )
@@ -132,6 +146,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.passes.observe(lambda _: self._show_stage(), "selected")
         self.graph.observe(self._stage_shown, "stage")
         self.graph.observe(lambda _: self._show_chart(), "theme")
+        self.chart_kind.observe(lambda _: self._show_chart(), "value")
         self._apply.on_click(lambda _: self.retrace())
         self._cancel_button.on_click(lambda _: self.cancel())
         self._run_button.on_click(lambda _: self.run())
@@ -307,8 +322,16 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         )
         self._measured, self.benchmark = configs, result
         lines = [words(text) for text in self._in_words(result)]
-        for run, texts in zip(result.runs, result.remarks, strict=True):
-            lines += [words(f"{run.label}: {text}", tone="notice") for text in texts]
+        remarks = [
+            words(f"{run.label}: {text}", tone="notice")
+            for run, texts in zip(result.runs, result.remarks, strict=True)
+            for text in texts
+        ]
+        if remarks:
+            count = "1 remark" if len(remarks) == 1 else f"{len(remarks)} remarks"
+            lines.append(
+                f"<details><summary>how far these numbers hold: {count}</summary>{''.join(remarks)}</details>"
+            )
         lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
         self._run_status.value = "".join(lines)
         self._show_chart()
@@ -328,6 +351,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._measured, self.benchmark, self._first = [], None, None
         self._run_status.value = self._outputs_html.value = ""
         self.chart.outputs = ()
+        self.chart_kind.layout.display = "none"
 
     # What is shown
 
@@ -390,7 +414,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _show_chart(self) -> None:
         if self.benchmark is None:
             return
-        figure = self.benchmark.chart(self.graph.theme or "light")
+        self.chart_kind.layout.display = None
+        figure = self.benchmark.chart(self.chart_kind.value, self.graph.theme or "light")
         data = {
             "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
             "text/plain": "\n".join(self._in_words(self.benchmark)),
