@@ -6,5 +6,19 @@ from workbench.bench.benchmark import benchmark
 from workbench.bench.inputs import random_inputs
 from workbench.bench.results import Benchmark, Comparison
 from workbench.bench.samples import Launch, Round, Run
+from workbench.bench.scan import Scan, scan
+from workbench.bench.throughput import Throughput, throughput
 
-__all__ = ["Benchmark", "Comparison", "Launch", "Round", "Run", "benchmark", "random_inputs"]
+__all__ = [
+    "Benchmark",
+    "Comparison",
+    "Launch",
+    "Round",
+    "Run",
+    "Scan",
+    "Throughput",
+    "benchmark",
+    "random_inputs",
+    "scan",
+    "throughput",
+]

@@ -12,6 +12,7 @@ import click
 
 from workbench._version import __version__
 from workbench.cli import output
+from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.codegen import codegen
 from workbench.cli.export import export
@@ -25,7 +26,6 @@ from workbench.cli.options import (
     input_option,
     model_argument,
     read_inputs,
-    seconds,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -254,115 +254,6 @@ def run(
         click.echo(f"outputs written to {file}")
 
 
-@app.command()
-@model_argument
-@click.option(
-    "--vs",
-    multiple=True,
-    metavar="CONFIG",
-    help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
-)
-@click.option(
-    "--seconds",
-    type=float,
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="Steady-state measurement per config, at most.",
-)
-@click.option(
-    "--within",
-    type=float,
-    default=0.01,
-    show_default=True,
-    metavar="SHARE",
-    help="Stop earlier once every ratio is known to within this share; 0 to use all of the time.",
-)
-@click.option(
-    "--launches",
-    type=int,
-    metavar="N",
-    help="Predictors to create one after the other, each in a process of its own; by default up to ten.",
-)
-@click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html.")
-@input_option
-@config_options
-@time_limit_option
-@as_json
-def bench(
-    model: str,
-    vs: Sequence[str],
-    seconds: float,
-    within: float,
-    launches: int | None,
-    chart: str | None,
-    inputs: Sequence[str],
-    config: InferenceConfig,
-    time_limit: float | None,
-    json_: bool,
-) -> None:
-    """Measure latency and compare configs.
-
-    Several configs take turns in one run, so that load and clock meet all alike, and each is launched several
-    times, since no two launches are alike. Warm-up is apart. A ratio below 1 is faster; where its 95 %
-    interval is not more than 1 % away from 1, no difference was seen.
-    """
-    from workbench.bench import benchmark
-    from workbench.models import load
-
-    loaded = load(model)
-    check_file(chart)
-    configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
-    with output.progress() as tell:
-        result = benchmark(
-            loaded,
-            configs,
-            read_inputs(loaded, inputs),
-            seconds=seconds,
-            within=within,
-            launches=launches,
-            labels=[
-                one.label if not text.strip() else text for text, one in zip(["", *vs], configs, strict=True)
-            ],
-            progress=tell,
-            time_limit=time_limit,
-        )
-    facts = result.facts()
-    for one in facts["runs"]:
-        output.notices(f"{one['label']}: {text}" for text in one["notices"])
-    if chart:
-        try:
-            result.chart().write_html(chart, include_plotlyjs=True)
-        except OSError as error:
-            raise WorkbenchError(f"cannot write {chart}: {error.strerror}; choose another place") from None
-    if json_:
-        output.print_json(facts)
-        return
-    names = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99_9_ms", "mean_ms", "std_ms")
-    rows = [
-        (
-            one["label"],
-            f"{one['cold_ms']:.1f}",
-            *(f"{one[name]:.3f}" for name in names),
-            _interval(one["ci95"]),
-            "" if one["peak_bytes"] is None else f"{one['peak_bytes'] / 1e6:.0f}",
-            f"{len(one['samples'])} / {one['launches']}",
-        )
-        for one in facts["runs"]
-    ]
-    head = ("config", "cold ms", "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "std", "p50 95 %", "peak MB")
-    output.print_table("", (*head, "samples / launches"), rows, numbers=range(1, 12))
-    for one in facts["comparisons"]:
-        ratio = f"latency ratio {one['ratio']:.3f} {_interval(one['ci95'])}"
-        click.echo(f"{one['b']} against {one['a']}: {one['verdict']}, {ratio}")
-    for one in facts["runs"]:
-        for remark in one["remarks"]:
-            click.echo(f"{one['label']}: {remark}")
-    if chart:
-        click.echo(f"chart written to {chart}")
-
-
 def _shape(shape: Sequence[int] | None) -> str:
     return (
         "?" if shape is None else "×".join("any" if size == -1 else str(size) for size in shape) or "scalar"
@@ -383,10 +274,7 @@ def _change(stage: dict[str, Any]) -> str:
     return f"+{stage['added']} −{stage['removed']}"
 
 
-def _interval(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-
-
+app.add_command(bench)
 app.add_command(infer)
 app.add_command(codegen)
 app.add_command(export)
