@@ -28,6 +28,7 @@ from workbench.cli.options import (
     read_inputs,
     time_limit_option,
 )
+from workbench.cli.profile import profile
 from workbench.config import InferenceConfig
 from workbench.errors import WorkbenchError
 
@@ -280,6 +281,7 @@ app.add_command(codegen)
 app.add_command(export)
 app.add_command(check)
 app.add_command(history)
+app.add_command(profile)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
