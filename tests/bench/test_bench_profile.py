@@ -362,9 +362,9 @@ def test_ops_are_those_that_paddle_ran(
     hooked: dict[tuple[str, str], list[str]], sample_folder: Folder, name: str, ir: str
 ) -> None:
     trace = wb.trace(sample_folder(name, ir))
-    found = profile(trace, count=8)
+    found = profile(trace, seconds=0.4, count=8)
     graph = trace[-1].graph
-    assert found.runs == 8
+    assert 1 <= found.runs <= 8
     seen = hooked[name, ir]
     assert found.outputs == sum(one.outputs for one in found.ops) == len(seen)
     assert all(one.index is not None and one.type == graph.ops[one.index].type for one in found.ops)
@@ -426,7 +426,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("sign", "trips"), [(1, 3), (-1, 2), (1, 0)])
 def test_ops_of_a_loop_are_called_as_often_as_it_turns(control: Path, sign: int, trips: int) -> None:
     inputs = {"x": np.full((1, 4), sign, np.float32), "n": np.array([trips])}
-    found = profile(control, wb.InferenceConfig(onednn=False), inputs, count=8)
+    found = profile(control, wb.InferenceConfig(onednn=False), inputs, seconds=0.2, count=8)
     calls = {one.type.partition(".")[2].rstrip("_"): one.calls for one in found.ops}
     assert calls["while"] == calls["concat"] == 1
     assert calls["mean"] == trips
@@ -440,7 +440,7 @@ def test_ops_of_a_loop_are_called_as_often_as_it_turns(control: Path, sign: int,
 def test_ops_that_differ_from_run_to_run_are_said(control: Path) -> None:
     trace = wb.trace(control)
     inputs = {"x": np.ones((1, 4), np.float32), "n": np.array([1])}
-    profile(trace, None, inputs, count=1)
+    profile(trace, None, inputs, seconds=0.1, count=1)
     with pytest.raises(NativeError, match="which of its ops run differs from run to run"):
         session = trace.session
         real = session.time_ops

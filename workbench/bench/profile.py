@@ -40,6 +40,7 @@ SHOWN = 12
 # What no executor runs as an op of its own; in Program IR these give no output that the hook is told of.
 _NO_OUTPUT = frozenset({"feed", "fetch"})
 _NOT_NUMBERED = frozenset({"pd_op.data", "pd_op.feed"})
+# Of these dialects nothing else has a number; none of them gives an output.
 _NUMBERED = frozenset({"builtin.combine", "cf.yield", "cf.tuple_push", "cf.tuple_pop"})
 
 
@@ -529,20 +530,21 @@ def _pir_calls(graph: Graph, ops: Sequence[str], names: Sequence[str]) -> list[C
     """By the order in which the blocks of the graph can have run."""
     calls: list[Call] = []
     given: set[str] = set()
-    scope: str | None = None
+    scopes: list[str | None] = []
     for place, (text, name) in enumerate(zip(ops, names, strict=True)):
         # An op with several outputs comes several times. The same output again is another call of it, and
         # the same words with a variable of another scope are of another block, which is numbered alike.
         within = _scope(name)
-        same_scope = None in (scope, within) or scope == within
-        if calls and calls[-1].text == text and name not in given and same_scope:
+        more = bool(calls) and calls[-1].text == text and name not in given
+        if more and (within is None or scopes[-1] in (None, within)):
             calls[-1] = Call(None, calls[-1].first, place, text)
             given.add(name)
-            scope = scope or within
+            scopes[-1] = scopes[-1] or within
         else:
             calls.append(Call(None, place, place, text))
-            given, scope = {name}, within
-    found = _Blocks(graph, [call.text for call in calls]).follow()
+            given = {name}
+            scopes.append(within)
+    found = _Blocks(graph, [call.text for call in calls], scopes).follow()
     return [Call(found.get(place), one.first, one.last, one.text) for place, one in enumerate(calls)]
 
 
@@ -563,10 +565,10 @@ class _Blocks:
     In every block it numbers the ops that it runs from 0 and runs them in that order; the outputs of an op
     that holds blocks come after those in its blocks. Read in `PirInterpreter::BuildInstruction` and
     `AnalyseExecuteOrderForTrace` of Paddle (paddle/fluid/framework/new_executor/pir_interpreter.cc), and seen
-    so in 3.3.1.
+    so in 3.3.1. Each block has a scope of its own, which the names of most variables begin with.
     """
 
-    def __init__(self, graph: Graph, texts: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, texts: Sequence[str], scopes: Sequence[str | None]) -> None:
         self.blocks: dict[Block, list[Op]] = {(None, 0): []}
         self.regions: dict[int, int] = {}
         for op in graph.ops:
@@ -579,6 +581,9 @@ class _Blocks:
             for block, ops in self.blocks.items()
         }
         self.told = [_split(text) for text in texts]
+        self.scopes = scopes
+        # The scope of a block and the block of a scope, as far as seen.
+        self.known: dict[Block | str, Block | str] = {}
 
     def follow(self) -> Found:
         """The op of each call; calls that fit nowhere are left out."""
@@ -610,6 +615,7 @@ class _Blocks:
                 (after < number or number == entered)
                 and number < len(ops)
                 and _same_type(kind, ops[number].type)
+                and self.in_scope(block, at)
             )
             # Blocks that lie before it have run before it.
             ahead = [place for place in holders if place > after and (not fits or place < number)]
@@ -623,9 +629,21 @@ class _Blocks:
                 if not fits:
                     break
                 found[at] = ops[number].index
+                self.learn(block, at)
                 after, entered = number, -1
                 at += 1
         return found, at, after
+
+    def in_scope(self, block: Block, at: int) -> bool:
+        scope = self.scopes[at]
+        return scope is None or (
+            self.known.get(block, scope) == scope and self.known.get(scope, block) == block
+        )
+
+    def learn(self, block: Block, at: int) -> None:
+        scope = self.scopes[at]
+        if scope is not None:
+            self.known[block], self.known[scope] = scope, block
 
     def enter(self, holder: Op, number: int, at: int) -> tuple[Found, int]:
         """Follow the blocks of an op: that of a loop as often as it runs, else the one that fits best."""
@@ -637,21 +655,25 @@ class _Blocks:
                     return found, at
                 found.update(more)
                 at = end
-        tried: list[tuple[tuple[bool, int], Found, int]] = []
+        tried: list[tuple[tuple[bool, int], Found, int, dict[Block | str, Block | str]]] = []
+        before = self.known
         for region in range(self.regions[holder.index]):
             block = (holder.index, region)
+            self.known = dict(before)
             inner, end, _ = self.run(block, at)
             ended = end < len(self.told) and self.told[end][1] == number
             ended = ended and _same_type(self.told[end][0], holder.type)
             ran = set(inner.values())
-            missed = sum(op.index not in ran for op in self.blocks.get(block, []) if op.type != "cf.yield")
-            tried.append(((not ended, missed), inner, end))
-        best = min(rank for rank, _, _ in tried)
-        fitting = [(inner, end) for rank, inner, end in tried if rank == best]
-        inner, end = fitting[0]
+            missed = sum(
+                op.index not in ran and op.type not in _NUMBERED for op in self.blocks.get(block, [])
+            )
+            tried.append(((not ended, missed), inner, end, self.known))
+        best = min(rank for rank, *_ in tried)
+        fitting = [one for one in tried if one[0] == best]
+        _, inner, end, self.known = fitting[0]
         if len(fitting) > 1:
             # Blocks that look alike: nothing tells which of them ran.
-            inner = dict.fromkeys(inner)
+            inner, self.known = dict.fromkeys(inner), before
         return inner, end
 
 
