@@ -118,17 +118,24 @@ class Hooked:
 
     def __init__(self, clone: Any) -> None:
         self.clone = clone
-        self.naming = True
+        self.naming = False
         self.names: list[tuple[str, str]] = []
         self.moments: list[int] = []
         clone.register_output_hook(self._note)
-        clone.run()
-        self.naming = False
 
     def _note(self, op: str, name: str, tensor: Any) -> None:
         self.moments.append(clock())
         if self.naming:
             self.names.append((op, name))
+
+    def learn(self) -> None:
+        """Run once to learn the names: which ops run may depend on the inputs."""
+        self.names.clear()
+        self.naming = True
+        try:
+            self.clone.run()
+        finally:
+            self.naming = False
 
     def run(self) -> list[int]:
         """Run once: nanoseconds from its begin to each output, in the order of `names`, and to its end."""
@@ -152,6 +159,7 @@ def op_moments(predictor: Any, hooked: Hooked, count: int, seconds: float) -> tu
     plain: list[int] = []
     moments: list[list[int]] = []
     limit = seconds * 1e9
+    hooked.learn()
     with no_collection():
         begin = clock()
         while len(plain) < count and (not plain or clock() - begin < limit):
@@ -161,7 +169,7 @@ def op_moments(predictor: Any, hooked: Hooked, count: int, seconds: float) -> tu
             moments.append(hooked.run())
             if len(moments[-1]) != len(hooked.names) + 1:
                 raise RuntimeError(
-                    f"{len(moments[-1]) - 1} ops ran where there were {len(hooked.names)}: "
-                    "which ops run differs from run to run"
+                    f"which ops run differs from run to run: {len(hooked.names)} outputs came in one, "
+                    f"{len(moments[-1]) - 1} in another"
                 )
     return np.array(plain, np.int64), np.array(moments, np.int64)

@@ -190,7 +190,7 @@ class Server:
     def profile(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Nanoseconds from the begin of a run to each op's output, beside runs without the profiler."""
         if self.hooked is None:
-            self.hooked = measure.Hooked(self._copy_inputs(self.predictor.clone()))
+            self.hooked = measure.Hooked(self.predictor.clone())
         self._copy_inputs(self.hooked.clone)
         plain, moments = measure.op_moments(self.predictor, self.hooked, request["count"], request["seconds"])
         reply = {"outputs": self.hooked.names, "runs": len(plain)}
