@@ -1,0 +1,122 @@
+"""Latency against size, and throughput against latency, on real samples."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench import core, models
+from workbench.bench import Scan, Throughput, random_inputs, scan, throughput
+from workbench.errors import CancelledError, WorkbenchError
+
+Folder = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def digits(sample_folder: Folder) -> models.Model:
+    return models.load(sample_folder("digits"))
+
+
+@pytest.fixture(scope="module")
+def bert(sample_folder: Folder) -> models.Model:
+    return models.load(sample_folder("bert_tiny"))
+
+
+@pytest.fixture(scope="module")
+def batches(digits: models.Model) -> Scan:
+    return scan(digits, (1, 2048), seconds=0.2)
+
+
+def test_every_size_has_a_run_on_inputs_of_that_size(batches: Scan) -> None:
+    assert batches.over == "batch"
+    assert [point.size for point in batches.points] == [1, 2048]
+    assert [point.run.label for point in batches.points] == ["batch 1", "batch 2048"]
+    one, many = (float(np.median(point.run.samples_ms)) for point in batches.points)
+    assert many > 10 * one  # two thousand pictures and not one
+    facts = json.loads(json.dumps(batches.facts(), allow_nan=False))
+    assert [run["size"] for run in facts["runs"]] == [1, 2048]
+    assert facts["over"] == "batch"
+
+
+def test_a_length_is_that_of_the_open_dimensions_but_the_first(bert: models.Model) -> None:
+    assert {array.shape for array in random_inputs(bert, batch=2, length=7).values()} == {(2, 7)}
+    assert {array.shape for array in random_inputs(bert, batch=3).values()} == {(3, 3)}
+    found = scan(bert, (4, 256), over="length", seconds=0.1)
+    assert [point.run.label for point in found.points] == ["length 4", "length 256"]
+    short, long = (float(np.median(point.run.samples_ms)) for point in found.points)
+    assert long > short
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sizes": ()}, r"sizes are \[\]: give different numbers"),
+        ({"sizes": (2, 2)}, r"sizes are \[2, 2\]: give different numbers"),
+        ({"sizes": (0,)}, "batch is 0: give a whole number above 0"),
+        ({"sizes": (1,), "over": "width"}, "over is 'width': give 'batch' or 'length'"),
+        ({"sizes": (1,), "over": "length"}, "no input of digits has an open length: export it with None"),
+    ],
+)
+def test_what_is_no_scan(digits: models.Model, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(WorkbenchError, match=said):
+        scan(digits, **given)
+
+
+@pytest.fixture(scope="module", params=[True, False])
+def loaded(request: pytest.FixtureRequest, digits: models.Model) -> Throughput:
+    return throughput(digits, (1, 2), seconds=0.3, native=request.param)
+
+
+def test_throughput_is_what_the_latencies_of_the_threads_give(loaded: Throughput) -> None:
+    assert [point.predictors for point in loaded.points] == [1, 2]
+    for point in loaded.points:
+        low, high = point.ci95
+        assert low <= point.per_second <= high
+        assert point.p50_ms == np.median(point.samples_ms)
+        assert point.p99_ms == np.percentile(point.samples_ms, 99)
+        # A thread that always runs gives one run in the time of one.
+        busy = point.predictors / (point.samples_ms.mean() / 1e3)
+        assert 0.5 * busy < point.per_second < 1.2 * busy
+    facts = json.loads(json.dumps(loaded.facts(), allow_nan=False))
+    assert facts["native"] is loaded.native
+    assert [set(point) for point in facts["points"]] == [
+        {"predictors", "per_second", "ci95", "p50_ms", "p99_ms", "samples"}
+    ] * 2
+
+
+def test_both_are_drawn(batches: Scan, loaded: Throughput) -> None:
+    assert batches.chart().layout.title.text != loaded.chart("dark").layout.title.text
+    assert len(batches.chart().data) > 0
+    assert len(loaded.chart().data) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"predictors": ()}, r"predictors are \[\]: give different numbers"),
+        ({"predictors": (1, 1)}, r"predictors are \[1, 1\]: give different numbers"),
+        ({"predictors": (0,)}, "predictors is 0: give a whole number above 0"),
+        ({"seconds": 0}, "seconds is 0: give a number above 0"),
+    ],
+)
+def test_what_is_no_throughput(digits: models.Model, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(WorkbenchError, match=said):
+        throughput(digits, **given)
+
+
+def test_throughput_can_be_cancelled(digits: models.Model) -> None:
+    cancel = threading.Event()
+
+    def stop(share: float, text: str) -> None:
+        if text.startswith("round 2"):
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        throughput(digits, (1,), seconds=1, progress=stop, cancel=cancel)
+    assert core.session.sessions() == []
