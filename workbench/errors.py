@@ -63,3 +63,7 @@ class TimeLimitError(WorkbenchError):
 
 class TraceError(WorkbenchError):
     """The native dumps could not be captured or do not fit together."""
+
+
+class HistoryWarning(UserWarning):
+    """A measurement goes on unrecorded, since the history cannot be written."""

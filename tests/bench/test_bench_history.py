@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -28,8 +29,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import models
-from workbench.bench import history as module
-from workbench.bench.history import Entry, History, Recorder, model_hash
+from workbench.bench.charts import history_chart
+from workbench.bench.history import DIED, Entry, History, Recorder, Summary, model_hash, store
 from workbench.bench.samples import Round
 from workbench.config import InferenceConfig
 from workbench.errors import ModelError, WorkbenchError
@@ -99,7 +100,7 @@ def start_writer(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[3])},
     )
 
 
@@ -194,7 +195,7 @@ def test_a_killed_process_loses_no_round_that_was_over(history: History) -> None
         last = max([last, *map(int, rest)])
         (entry, *older) = history.entries()
         assert len(older) == killed
-        assert (entry.state, entry.error) == ("died", module.DIED)
+        assert (entry.state, entry.error) == ("died", DIED)
         found = medians(history, entry)
         # One more may have been written whose call had not returned.
         assert found in (list(range(last + 1)), list(range(last + 2)))
@@ -453,9 +454,9 @@ def test_a_folder_nobody_may_write_to_can_be_read() -> None:
 def test_an_older_file_is_brought_up_to_date(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     number = measure(history)
     monkeypatch.setattr(
-        module,
-        "_STEPS",
-        (*module._STEPS, ("ALTER TABLE measurement ADD COLUMN note TEXT NOT NULL DEFAULT ''",)),
+        store,
+        "STEPS",
+        (*store.STEPS, ("ALTER TABLE measurement ADD COLUMN note TEXT NOT NULL DEFAULT ''",)),
     )
     (entry,) = history.entries()
     assert (entry.id, entry.runs[0].samples) == (number, 100)
@@ -463,9 +464,74 @@ def test_an_older_file_is_brought_up_to_date(history: History, monkeypatch: pyte
     assert len(history.entries()) == 2
     assert history.path is not None
     with contextlib.closing(sqlite3.connect(history.path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
         assert db.execute("SELECT note FROM measurement").fetchall() == [("",), ("",)]
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_an_older_release_measured_has_no_interval(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "STEPS", store.STEPS[:1])
+        recorder = begin(history)
+        recorder.run(0, "default", CONFIG)
+        recorder.launch(0, 0, 1.0, 2.0, [])
+        for number in range(6):
+            recorder.round(0, 0, number, Round(np.array([1.0, 2.0, 3.0])))
+    assert history.path is not None
+    with contextlib.closing(sqlite3.connect(history.path)) as db, db:
+        db.execute("UPDATE run SET samples = 18, p50_ms = 2, p90_ms = 3, p99_ms = 3")
+        db.execute("UPDATE measurement SET state = 'finished'")
+    (point,) = history.over_time("digits")
+    assert (point.samples, point.p50_ms, point.ci95) == (18, 2.0, None)
+    assert history.chart("digits").data[1].error_y.array == (0.0,)
+
+
+def steady(history: History, rounds: list[list[float]], state: Any = "finished") -> Summary:
+    """What is said of one config after these rounds, of one launch."""
+    recorder = begin(history)
+    recorder.run(0, "default", CONFIG)
+    recorder.launch(0, 0, 1.0, 2.0, [])
+    for number, samples in enumerate(rounds):
+        recorder.round(0, 0, number, Round(np.array(samples)))
+    recorder.end(state)
+    return history.entries(limit=1)[0].runs[0]
+
+
+def test_a_median_has_its_interval(history: History) -> None:
+    # Rounds that are all alike leave nothing to be unsure of.
+    assert steady(history, [[3.0] * 5] * 6).ci95 == (3.0, 3.0)
+    rng = np.random.default_rng(1)
+    few, many = (steady(history, rng.normal(100, 1, (count, 50)).tolist()).ci95 for count in (6, 200))
+    assert few is not None and many is not None
+    # The median of 10,000 normal samples has a standard error of 1.2533 / 100.
+    assert many[0] < 100 < many[1]
+    assert 0.03 < many[1] - many[0] < 0.08
+    assert few[1] - few[0] > 3 * (many[1] - many[0])
+
+
+def test_no_interval_is_better_than_a_wrong_one(history: History) -> None:
+    assert steady(history, [[3.0] * 5] * 5).ci95 is None  # too few rounds
+    assert steady(history, [[3.0] * 5] * 6, "cancelled").ci95 is None
+    assert steady(history, [[3.0, math.nan]] * 6).ci95 is None
+    empty = steady(history, [[]] * 6)
+    assert (empty.samples, empty.p50_ms, empty.ci95) == (0, None, None)
+
+
+def test_the_load_is_known_after_the_rounds(history: History) -> None:
+    recorder = begin(history)
+    for position in range(2):
+        recorder.run(position, str(position), CONFIG)
+        for launch in range(2):
+            recorder.launch(position, launch, 1.0, 2.0, [])
+            for number in range(4):
+                recorder.round(position, launch, number, Round(np.array([1.0])))
+    recorder.others(1, range(1, 3), 0.25)
+    recorder.others(1, range(3, 4), None)
+    recorder.end("finished")
+    for run in history.runs(1):
+        assert [one.others for one in run.rounds] == [*[None] * 5, 0.25, 0.25, None]
 
 
 def test_where_the_history_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -531,6 +597,7 @@ def test_mistakes_are_said(history: History, tmp_path: Path) -> None:
         "limit is 0: give a whole number": lambda: history.entries(limit=0),
         "no measurement 7": lambda: history.runs(7),
         "no measurement 1:": lambda: empty.forget([1]),
+        "'monday' is no date": lambda: empty.forget(before="monday"),
         "either ids or before": history.forget,
         "no benchmark of bert": lambda: history.chart("bert"),
         "nowhere/inference.json does not exist": lambda: history.entries("nowhere/inference.json"),
@@ -674,6 +741,54 @@ def test_the_chart_shows_lines_bands_and_changes(history: History, theme: Any) -
     marks = [(one["x"][:10], one["text"]) for one in figure["layout"]["annotations"]]
     assert [text for _, text in marks] == ["Paddle 3.3", "B&#60;b&#62;", "model changed"]
     assert [line["x0"][:10] for line in figure["layout"]["shapes"]] == [day for day, _ in marks]
+
+
+def test_the_chart_has_the_interval_of_every_median(history: History) -> None:
+    rng = np.random.default_rng(2)
+    steady(history, rng.gamma(4, 1, (8, 20)).tolist())
+    steady(history, rng.gamma(4, 1, (8, 20)).tolist(), "cancelled")
+    known, unknown = history.over_time("digits")
+    assert known.ci95 is not None and unknown.ci95 is None
+    line = history.chart("digits").data[1]
+    assert (line.y[0] - line.error_y.arrayminus[0], line.y[0] + line.error_y.array[0]) == pytest.approx(
+        known.ci95
+    )
+    assert (line.error_y.arrayminus[1], line.error_y.array[1]) == (0, 0)
+    assert "(95 &#37;: " in line.text[0] and "(95 &#37;: " not in line.text[1]
+
+
+def test_words_of_changes_do_not_meet(history: History) -> None:
+    day = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+    for number in range(12):
+        cpu = f"A CPU of a long name, number {number}"
+        set_began(
+            history,
+            measure(history, environment={"cpu_model": cpu, "runtime": {"paddle": "3.3"}}),
+            day + timedelta(minutes=number),
+        )
+    figure = history.chart("digits")
+    assert len(figure.layout.shapes) == 11
+    shown = figure.layout.annotations
+    assert 4 <= len(shown) < 11
+    assert "hover says which" in figure.layout.title.subtitle.text
+    assert max(one.yshift for one in shown) + 17 < figure.layout.margin.t
+    first, last = figure.data[1].x[0], figure.data[1].x[-1]
+    taken: dict[float, list[tuple[float, float]]] = {}
+    for one in shown:
+        # On a plot of 640 pixels; a letter of this size is 5.5 wide.
+        at, width = 640 * ((one.x - first) / (last - first)), 5.5 * len(one.text)
+        left = at if one.xanchor == "left" else at - width
+        assert left >= 0 and left + width <= 640
+        taken.setdefault(one.yshift, []).append((left, left + width))
+    for line in taken.values():
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(sorted(line)))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_without_benchmarks_the_chart_says_so(theme: str) -> None:
+    figure = history_chart([], theme)
+    assert not figure.data
+    assert "Nothing was measured yet" in figure.layout.annotations[0].text
 
 
 def test_the_same_label_for_two_configs_is_two_lines(history: History) -> None:

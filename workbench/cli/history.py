@@ -34,12 +34,13 @@ _KINDS = ("benchmark", "profile", "ablation", "tuning", "throughput", "scan")
 @click.option(
     "--chart",
     type=click.Path(dir_okay=False),
-    metavar="FILE.html",
-    help="Write the latency of MODEL over time to this .html.",
+    metavar="FILE",
+    help="Write the latency of MODEL over time to this .html, .png or .svg.",
 )
 @click.option(
     "--forget", type=int, multiple=True, metavar="ID", help="Remove this measurement first; may be repeated."
 )
+@click.option("--forget-before", metavar="DATE", help="Remove first what began before that.")
 @as_json
 def history(
     model: str | None,
@@ -50,6 +51,7 @@ def history(
     table: str | None,
     chart: str | None,
     forget: Sequence[int],
+    forget_before: str | None,
     json_: bool,
 ) -> None:
     """List what was measured before, the newest first.
@@ -61,17 +63,19 @@ def history(
 
     if chart and model is None:
         raise click.UsageError("--chart needs MODEL, whose latency it shows.")
+    if forget and forget_before is not None:
+        raise click.UsageError("Give either --forget or --forget-before.")
     kept = History()
     if kept.path is None:
         raise WorkbenchError("no history is kept: unset WORKBENCH_HISTORY, or set it to a file")
     check_file(table)
     check_file(chart)
-    if forget:
-        kept.forget(forget)
-    found = kept.entries(model, kind=kind, label=label, since=since, limit=limit)
     said = []
     if forget:
-        said.append(f"{len(set(forget))} forgotten")
+        said.append(f"{kept.forget(forget)} forgotten")
+    if forget_before is not None:
+        said.append(f"{kept.forget(before=forget_before)} forgotten")
+    found = kept.entries(model, kind=kind, label=label, since=since, limit=limit)
     if table:
         said.append(f"{kept.to_csv(table, found)} rows written to {table}")
     if chart:
@@ -103,7 +107,7 @@ def _rows(entry: Entry, label: str | None) -> list[tuple[object, ...]]:
             None if run.p50_ms is None else f"{run.p50_ms:.3f}",
             None if run.p99_ms is None else f"{run.p99_ms:.3f}",
             run.samples,
-            entry.paddle,
+            entry.paddle_of(run),
             entry.state,
         )
         for run in entry.runs
@@ -113,8 +117,6 @@ def _rows(entry: Entry, label: str | None) -> list[tuple[object, ...]]:
 
 
 def _write_chart(kept: History, model: str, label: str | None, file: str) -> None:
-    figure = kept.chart(model, label=label)
-    try:
-        figure.write_html(file, include_plotlyjs=True)
-    except OSError as error:
-        raise WorkbenchError(f"cannot write {file}: {error.strerror}; choose another place") from None
+    from workbench.bench.charts import save_chart
+
+    save_chart(kept.chart(model, label=label), file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.bench.charts.compare import comparison_chart, waterfall_chart
+from workbench.bench.charts.history import history_chart
 from workbench.bench.charts.ops import ops_chart, ops_treemap
 from workbench.bench.charts.samples import distribution_chart, ecdf_chart, latency_chart
 from workbench.bench.charts.save import save_chart
@@ -13,6 +14,7 @@ __all__ = [
     "comparison_chart",
     "distribution_chart",
     "ecdf_chart",
+    "history_chart",
     "latency_chart",
     "ops_chart",
     "ops_treemap",
