@@ -1,4 +1,4 @@
-"""What all tests share: sample models, made once per session, and a place of its own for the cache."""
+"""What all tests share: sample models, made once per session, and places of their own for what is kept."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     if before is None:
         del os.environ["WORKBENCH_CACHE_DIR"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def history_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where measurements are recorded: never in anybody's own history; each process has a file of its own."""
+    before = os.environ.get("WORKBENCH_HISTORY")
+    file = tmp_path_factory.getbasetemp() / "history.sqlite"
+    os.environ["WORKBENCH_HISTORY"] = str(file)
+    yield file
+    if before is None:
+        del os.environ["WORKBENCH_HISTORY"]
+    else:
+        os.environ["WORKBENCH_HISTORY"] = before
 
 
 @pytest.fixture(scope="session")

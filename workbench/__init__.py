@@ -9,7 +9,7 @@ from workbench._version import __version__
 
 if TYPE_CHECKING:
     from workbench import deploy
-    from workbench.bench import Benchmark, benchmark
+    from workbench.bench import Benchmark, History, benchmark
     from workbench.config import InferenceConfig
     from workbench.core import Session
     from workbench.errors import WorkbenchError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "Benchmark": "bench",
+    "History": "bench",
     "InferenceConfig": "config",
     "Model": "models",
     "PassTrace": "tracing",
@@ -38,6 +39,7 @@ _ROOMS = {
 
 __all__ = [
     "Benchmark",
+    "History",
     "InferenceConfig",
     "Model",
     "PassTrace",

@@ -130,6 +130,42 @@ def test_what_is_forgotten_is_not_listed(history: History) -> None:
     assert [entry.id for entry in history.entries()] == [2]
 
 
+def test_what_is_older_than_a_date_is_forgotten(history: History) -> None:
+    assert listed("--forget-before", "2020-01-01")[-1] == ["0 forgotten"]
+    assert len(history.entries()) == 3
+    assert run("--forget-before", "2999-01-01").output.splitlines()[-1] == "3 forgotten"
+    assert history.entries() == []
+
+
+def test_a_benchmark_is_in_the_history(workbench: Command, digits: Path, tmp_path: Path) -> None:
+    where = {"WORKBENCH_HISTORY": str(tmp_path / "history.sqlite")}
+    bench = ("bench", digits, "--seconds", 0.05, "--launches", 1, "--json")
+    assert workbench(*bench, "--no-history", **where).json["entry"] is None
+    assert list(tmp_path.iterdir()) == []
+    said = workbench(*bench, "--vs", "onednn=off", **where)
+    (one,) = workbench("history", "--json", **where).json["measurements"]
+    assert (one["id"], one["state"], one["model"]) == (said.json["entry"], "finished", "digits")
+    assert [found["p50_ms"] for found in one["runs"]] == [found["p50_ms"] for found in said.json["runs"]]
+
+
+def test_a_history_that_cannot_be_written_is_a_notice(workbench: Command, digits: Path) -> None:
+    said = workbench(
+        *("bench", digits, "--seconds", 0.05, "--launches", 2, "--json"),
+        WORKBENCH_HISTORY="/proc/nowhere/history.sqlite",
+    )
+    assert said.json["entry"] is None
+    (line,) = [line for line in said.err.splitlines() if "history" in line]
+    assert re.fullmatch("notice: the history /proc/nowhere/history.sqlite cannot be written .*", line)
+
+
+def test_a_damaged_history_ends_the_command_at_once(workbench: Command, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "history.sqlite").write_text("no database\n" * 400)
+    # Nobody waits for an hour.
+    said = workbench("bench", digits, "--seconds", 3600, WORKBENCH_HISTORY=str(tmp_path / "history.sqlite"))
+    assert (said.code, said.out) == (2, "")
+    assert re.fullmatch("error: .* is damaged or is none .*: move it away .*\n", said.err)
+
+
 def test_nothing_was_measured_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_HISTORY", str(tmp_path / "none.sqlite"))
     assert run().output.startswith("nothing was measured yet")
@@ -141,6 +177,9 @@ def test_nothing_was_measured_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("arguments", "said"),
     [
         (["--chart", "x.html"], "--chart needs MODEL"),
+        (["--forget", 1, "--forget-before", "2999-01-01"], "either --forget or --forget-before"),
+        (["--forget-before", "monday"], "'monday' is no date or time"),
+        (["digits", "--chart", "x.txt"], r"give a name that ends in \.html, \.png or \.svg"),
         (["--forget", 1, "--forget", 99], "no measurement 99: workbench history lists them"),
         (["--since", "yesterday"], "'yesterday' is no date or time: write it as 2026-01-31"),
         (["--limit", 0], "0 is not in the range"),

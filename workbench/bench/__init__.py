@@ -1,8 +1,9 @@
-"""Measuring latency: samples, statistics, comparison."""
+"""Measuring latency: samples, statistics, comparison, history."""
 
 from __future__ import annotations
 
 from workbench.bench.benchmark import benchmark
+from workbench.bench.history import History
 from workbench.bench.inputs import random_inputs
 from workbench.bench.results import Benchmark, Comparison
 from workbench.bench.samples import Launch, Round, Run
@@ -12,6 +13,7 @@ from workbench.bench.throughput import Throughput, throughput
 __all__ = [
     "Benchmark",
     "Comparison",
+    "History",
     "Launch",
     "Round",
     "Run",

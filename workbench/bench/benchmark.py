@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench.environment import Load, clock_mhz, environment
+from workbench.bench.environment import Load, clock_mhz
+from workbench.bench.history import Kind, Recorder
 from workbench.bench.inputs import random_inputs
+from workbench.bench.recording import described, recording, shapes_of
 from workbench.bench.results import Benchmark
 from workbench.bench.samples import Floats, Launch, Round, Run
 from workbench.bench.stats import LAUNCHES_LEAST, ROUNDS_LEAST, compare, warm_from
 from workbench.config import InferenceConfig
 from workbench.core import Session
+from workbench.core.tensors import check_inputs
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
 
@@ -54,6 +57,7 @@ def benchmark(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    record: bool = True,
 ) -> Benchmark:
     """Measure the latency of a model under one or more configs.
 
@@ -73,10 +77,11 @@ def benchmark(
         cancel: set it to stop.
         time_limit: seconds that any one native call may take.
         seed: of the random inputs and of the order.
+        record: write it into the history as it goes: see `workbench.History`.
 
     Raises:
         CancelledError: after ``cancel`` was set.
-        WorkbenchError: as `Session.run`.
+        WorkbenchError: as `Session.run`, and as `History.begin`, before anything is measured.
     """
     model = model if isinstance(model, Model) else load(model)
     asked = [InferenceConfig()] if configs is None else configs
@@ -98,6 +103,7 @@ def benchmark(
         cancel=cancel,
         time_limit=time_limit,
         seed=seed,
+        record=record,
     )
 
 
@@ -121,37 +127,44 @@ def measure(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    record: bool = True,
+    kind: Kind = "benchmark",
 ) -> Benchmark:
-    """`benchmark` for cases that may differ in their inputs, too.
+    """`benchmark` for cases that may differ in their inputs, too; ``kind`` is what the history calls it.
 
     Raises:
         CancelledError: after ``cancel`` was set.
-        WorkbenchError: as `Session.run`.
+        WorkbenchError: as `benchmark`.
     """
     _check(seconds, within, launches)
     if not cases:
         raise WorkbenchError("there is nothing to measure: give at least one config, or None for the default")
-    plan = _Plan(
-        model,
-        cases,
-        seconds,
-        launches,
-        time_limit,
-        progress or (lambda share, text: None),
-        cancel or threading.Event(),
-        np.random.default_rng(seed),
-    )
-    where = environment()
-    done: list[list[Launch]] = [[] for _ in cases]
-    while len(done[0]) < plan.launches and not _narrow(done, within):
-        for taken, launch in zip(done, _launch(plan, len(done[0])), strict=True):
-            taken.append(launch)
+    cases = [replace(case, inputs=check_inputs(case.inputs, model.inputs)) for case in cases]
+    where = described(case.config for case in cases)
+    shapes = shapes_of([case.inputs for case in cases])
+    with recording(kind, model, where, shapes, seconds, record=record) as recorder:
+        plan = _Plan(
+            model,
+            cases,
+            seconds,
+            launches,
+            time_limit,
+            progress or (lambda share, text: None),
+            cancel or threading.Event(),
+            np.random.default_rng(seed),
+            recorder,
+        )
+        done: list[list[Launch]] = [[] for _ in cases]
+        while len(done[0]) < plan.launches and not _narrow(done, within):
+            for taken, launch in zip(done, _launch(plan, len(done[0])), strict=True):
+                taken.append(launch)
+        recorder.end("finished")
     plan.tell(1.0, "done")
     runs = tuple(
         Run(case.label, case.config, notices, tuple(taken))
         for case, notices, taken in zip(cases, plan.notices, done, strict=True)
     )
-    return Benchmark(model.name, runs, where)
+    return Benchmark(model.name, runs, where, recorder.id)
 
 
 def _check(seconds: float, within: float, launches: int | None) -> None:
@@ -175,6 +188,7 @@ class _Plan:
     progress: Progress
     cancel: threading.Event
     rng: np.random.Generator
+    recorder: Recorder
     began: float = field(default_factory=time.perf_counter)
     steady_s: float = 0.0
     launches: int = LAUNCHES_MOST
@@ -231,13 +245,19 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
         for place, index in enumerate(plan.rng.permutation(len(sessions))):
             go_on(plan.cancel)
             share = (number + 0.2 * place / len(sessions)) / plan.launches
-            plan.tell(share, f"loading: {plan.cases[index].label}")
-            starts[index] = _start(sessions[index], plan.cases[index].inputs, plan.seconds)
+            case = plan.cases[index]
+            plan.tell(share, f"loading: {case.label}")
+            starts[index] = _start(sessions[index], case.inputs, plan.seconds)
+            if number == 0:
+                plan.recorder.run(int(index), case.label, case.config, sessions[index].notices)
+            plan.recorder.launch(int(index), number, *starts[index])
         if number == 0:
             plan.notices = [session.notices for session in sessions]
             plan.fix_launches((time.perf_counter() - begin) / len(sessions))
         rounds = _in_turns(plan, number, sessions)
         peaks = [session.memory()["peak_rss"] or None for session in sessions]
+        for index, peak in enumerate(peaks):
+            plan.recorder.peak(index, number, peak)
     return [Launch(*starts[index], tuple(rounds[index]), peaks[index]) for index in range(len(sessions))]
 
 
@@ -274,9 +294,12 @@ def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[lis
             begin = time.perf_counter()
             samples = _block(sessions[index], plan.cases[index].inputs, plan.block_s)
             plan.steady_s += time.perf_counter() - begin
-            taken[index].append(Round(samples, begin - plan.began, None, clock_mhz()))
+            one = Round(samples, begin - plan.began, None, clock_mhz())
+            taken[index].append(one)
+            plan.recorder.round(int(index), number, turn, one)
         if time.perf_counter() - lap_began >= LOAD_LAP_S:
             others = load.lap()
+            plan.recorder.others(number, range(since, turn + 1), others)
             for rounds in taken:
                 rounds[since:] = [replace(one, others=others) for one in rounds[since:]]
             since, lap_began = turn + 1, time.perf_counter()

@@ -52,11 +52,13 @@ class Benchmark:
         model: the model's name.
         runs: one per config, in the order given.
         environment: where it ran; see `workbench.bench.environment.environment`.
+        entry: its id in the history, None where it was not recorded.
     """
 
     model: str
     runs: tuple[Run, ...]
     environment: Mapping[str, Any] = field(default_factory=dict)
+    entry: int | None = None
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -77,12 +79,13 @@ class Benchmark:
         return tuple(remarks(run) for run in self.runs)
 
     def facts(self) -> dict[str, Any]:
-        """Plain values: model, runs, comparisons and environment."""
+        """Plain values: model, runs, comparisons, environment and entry."""
         return {
             "model": self.model,
             "runs": [_run_facts(*one) for one in zip(self.runs, self.summaries, self.remarks, strict=True)],
             "comparisons": [one.facts() for one in self.comparisons],
             "environment": dict(self.environment),
+            "entry": self.entry,
         }
 
     def chart(self, kind: ChartKind = "latency", theme: str = "light") -> Any:

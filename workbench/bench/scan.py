@@ -68,6 +68,7 @@ def scan(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    record: bool = True,
 ) -> Scan:
     """Measure latency at several sizes of random inputs.
 
@@ -83,6 +84,7 @@ def scan(
         cancel: as in `benchmark`.
         time_limit: as in `benchmark`.
         seed: as in `benchmark`.
+        record: as in `benchmark`; its kind in the history is "scan".
 
     Raises:
         WorkbenchError: if no input has such an open dimension, for sizes that are none, and as `benchmark`.
@@ -117,5 +119,7 @@ def scan(
         cancel=cancel,
         time_limit=time_limit,
         seed=seed,
+        record=record,
+        kind="scan",
     )
     return Scan(over, found, tuple(map(ScanPoint, sizes, found.runs)))

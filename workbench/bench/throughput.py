@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.benchmark import Progress, cancels, go_on
-from workbench.bench.environment import environment
 from workbench.bench.inputs import random_inputs
+from workbench.bench.recording import described, recording, shapes_of
 from workbench.bench.samples import Floats
 from workbench.bench.stats import student
 from workbench.config import InferenceConfig
 from workbench.core import ConcurrentRuns, Session
+from workbench.core.tensors import check_inputs
 from workbench.errors import WorkbenchError
 from workbench.models import Model, load
 
@@ -75,6 +76,7 @@ class Throughput:
         notices: where asked and given differ, in words.
         points: one per number of predictors.
         environment: where it ran.
+        entry: its id in the history, None where it was not recorded.
     """
 
     model: str
@@ -83,6 +85,7 @@ class Throughput:
     notices: tuple[str, ...]
     points: tuple[ThroughputPoint, ...]
     environment: Mapping[str, Any]
+    entry: int | None = None
 
     def facts(self) -> dict[str, Any]:
         """Plain values."""
@@ -93,6 +96,7 @@ class Throughput:
             "notices": list(self.notices),
             "points": [point.facts() for point in self.points],
             "environment": dict(self.environment),
+            "entry": self.entry,
         }
 
     def chart(self, theme: str = "light") -> Any:
@@ -114,6 +118,7 @@ def throughput(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    record: bool = True,
 ) -> Throughput:
     """Measure what several predictors give at once: one and its clones, which share the weights.
 
@@ -129,10 +134,11 @@ def throughput(
         cancel: set it to stop.
         time_limit: seconds that any one native call may take.
         seed: of the random inputs and of the order.
+        record: as in `benchmark`; its kind in the history is "throughput", and its facts are its result.
 
     Raises:
         CancelledError: after ``cancel`` was set.
-        WorkbenchError: for numbers that are none, and as `Session.run`.
+        WorkbenchError: for numbers that are none, and as `benchmark`.
     """
     model = model if isinstance(model, Model) else load(model)
     if not predictors or len(set(predictors)) < len(predictors):
@@ -142,28 +148,46 @@ def throughput(
     config = InferenceConfig() if config is None else config
     tell = progress or (lambda share, text: None)
     cancel = cancel or threading.Event()
-    arrays = random_inputs(model, seed=seed) if inputs is None else inputs
-    rng = np.random.default_rng(seed)
-    block_s = seconds / ROUNDS
-    taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
-    with Session(model, config, time_limit=time_limit) as session, cancels(cancel, [session]):
-        tell(0.0, "loading")
-        notices = session.notices
-        for count in predictors:
-            session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
-        for turn in range(ROUNDS):
-            for place, index in enumerate(rng.permutation(len(predictors))):
-                go_on(cancel)
-                count = predictors[index]
-                share = (turn + place / len(predictors)) / ROUNDS
-                tell(share, f"round {turn + 1} of {ROUNDS}: {count} predictor{'' if count == 1 else 's'}")
-                taken[index].append(
-                    session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
-                )
+    arrays = check_inputs(random_inputs(model, seed=seed) if inputs is None else inputs, model.inputs)
+    where = described([config])
+    with recording("throughput", model, where, shapes_of([arrays]), seconds, record=record) as recorder:
+        with Session(model, config, time_limit=time_limit) as session, cancels(cancel, [session]):
+            tell(0.0, "loading")
+            notices = session.notices
+            taken = _in_turns(session, arrays, predictors, seconds / ROUNDS, native, tell, cancel, seed)
+        points = tuple(_point(count, rounds) for count, rounds in zip(predictors, taken, strict=True))
+        ran_native = all(one.native for rounds in taken for one in rounds)
+        found = Throughput(model.name, config, ran_native, notices, points, where, recorder.id)
+        recorder.end("finished", result=found.facts())
     tell(1.0, "done")
-    points = tuple(_point(count, rounds) for count, rounds in zip(predictors, taken, strict=True))
-    ran_native = all(one.native for rounds in taken for one in rounds)
-    return Throughput(model.name, config, ran_native, notices, points, environment())
+    return found
+
+
+def _in_turns(
+    session: Session,
+    arrays: Mapping[str, Any],
+    predictors: Sequence[int],
+    block_s: float,
+    native: bool,
+    tell: Progress,
+    cancel: threading.Event,
+    seed: int,
+) -> list[list[ConcurrentRuns]]:
+    """The rounds of each number of predictors."""
+    for count in predictors:
+        session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
+    rng = np.random.default_rng(seed)
+    taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
+    for turn in range(ROUNDS):
+        for place, index in enumerate(rng.permutation(len(predictors))):
+            go_on(cancel)
+            count = predictors[index]
+            share = (turn + place / len(predictors)) / ROUNDS
+            tell(share, f"round {turn + 1} of {ROUNDS}: {count} predictor{'' if count == 1 else 's'}")
+            taken[index].append(
+                session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
+            )
+    return taken
 
 
 def _point(count: int, rounds: Sequence[ConcurrentRuns]) -> ThroughputPoint:

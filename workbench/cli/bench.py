@@ -19,7 +19,7 @@ from workbench.cli.options import (
     time_limit_option,
 )
 from workbench.config import InferenceConfig
-from workbench.errors import WorkbenchError
+from workbench.errors import HistoryWarning, WorkbenchError
 
 
 def _sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -83,6 +83,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str | None) -
     help="Predictors to create one after the other, each in a process of its own; by default up to ten.",
 )
 @click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html, .png or .svg.")
+@click.option("--no-history", is_flag=True, help="Do not record it for `workbench history`.")
 @input_option
 @config_options
 @time_limit_option
@@ -98,6 +99,7 @@ def bench(
     within: float,
     launches: int | None,
     chart: str | None,
+    no_history: bool,
     inputs: Sequence[str],
     config: InferenceConfig,
     time_limit: float | None,
@@ -120,7 +122,7 @@ def bench(
         raise WorkbenchError(f"{several[0]} and {several[1]} are two measurements: give one of them")
     if (batches or lengths) and inputs:
         raise WorkbenchError(f"{several[0]} makes its own inputs: leave out --input")
-    with output.progress() as tell:
+    with output.progress() as tell, output.warnings_as_notices(HistoryWarning):
         result: Any
         if batches or lengths:
             result = measuring.scan(
@@ -131,6 +133,7 @@ def bench(
                 seconds=seconds,
                 progress=tell,
                 time_limit=time_limit,
+                record=not no_history,
             )
         elif predictors:
             result = measuring.throughput(
@@ -142,6 +145,7 @@ def bench(
                 native=not python_threads,
                 progress=tell,
                 time_limit=time_limit,
+                record=not no_history,
             )
         else:
             configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
@@ -158,6 +162,7 @@ def bench(
                 ],
                 progress=tell,
                 time_limit=time_limit,
+                record=not no_history,
             )
     facts = result.facts()
     for one in facts.get("runs", [facts]):

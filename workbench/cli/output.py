@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +44,22 @@ def notices(texts: Iterable[str]) -> None:
     """Where asked and given differ, on stderr, so that JSON on stdout stays alone."""
     for text in texts:
         click.echo(f"notice: {text}", err=True)
+
+
+@contextmanager
+def warnings_as_notices(kind: type[Warning]) -> Iterator[None]:
+    """While this lasts, a warning of this kind is a notice."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, kind):
+                notices([str(message)])
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = say
+        yield
 
 
 @contextmanager
