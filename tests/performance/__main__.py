@@ -1,6 +1,7 @@
 """``make bench``: what the workbench costs beside the plain way, as ratios taken in one run.
 
-``--no-deep`` leaves out what needs the sample ``deep``, ``--only-graph`` all but the graph explorer.
+``--no-deep`` leaves out what needs the sample ``deep``; ``--only-graph`` all but the graph explorer, and
+``--only-verdicts`` all but the two hundred comparisons of configs that are equal, or are not.
 
 Prints a table and judges nothing: machines are noisy. The goals stand beside the figures.
 """
@@ -25,13 +26,16 @@ from rich.table import Table
 
 import workbench as wb
 from tests.performance.browser import explorer_rows
+from tests.performance.verdicts import verdict_rows
 from workbench.bench.stats import compare
 from workbench.core import warm
+from workbench.core.worker.measure import latencies
 
 MB = 1 << 20
 ROUNDS = 15
 LOOP_ROUNDS = 25
 LAYOUTS = 4
+VERDICTS = 100
 Row = tuple[str, str, str, str]
 
 
@@ -64,10 +68,12 @@ def loop_in_session(folder: Path) -> Row:
     model = wb.load(wb.sample("resnet18"))
     inputs = {name: array[:1] for name, array in wb.sample_inputs(wb.sample("resnet18")).items()}
     np.savez(folder / "resnet18.npz", **inputs)
-    ours: list[np.ndarray] = []
-    theirs: list[np.ndarray] = []
+    ours: list[list[np.ndarray]] = []
+    theirs: list[list[np.ndarray]] = []
     # Short rounds, since the speed of a machine drifts; several processes, since each has its memory layout.
     for _ in range(LAYOUTS):
+        ours.append([])
+        theirs.append([])
         with Plain() as plain, wb.Session(model) as session:
             plain("create", str(model.model_file), str(model.params_file))
             plain("feed", str(folder / "resnet18.npz"))
@@ -76,14 +82,12 @@ def loop_in_session(folder: Path) -> Row:
             for number in range(LOOP_ROUNDS):
                 for side in ("ours", "plain") if number % 2 else ("plain", "ours"):
                     if side == "ours":
-                        ours.append(session.time(inputs, count=10_000, seconds=0.25).samples_ns)
+                        ours[-1].append(session.time(inputs, count=10_000, seconds=0.25).samples_ns)
                     else:
-                        theirs.append(np.array(plain("loop", 0.25)))
-    ratio = float(np.median(np.concatenate(ours)) / np.median(np.concatenate(theirs)))
-    _, interval, _ = compare(theirs, ours)
-    rounds = (
-        f"{len(ours)} rounds, 95 % of their ratio {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-    )
+                        theirs[-1].append(np.array(plain("loop", 0.25)))
+    ratio, interval, _ = compare(theirs, ours)
+    count = sum(map(len, ours))
+    rounds = f"{count} rounds, 95 % of the ratio {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
     return "timed loop, resnet18: session / plain", f"{ratio:.3f}", "0.98 to 1.02", rounds
 
 
@@ -239,17 +243,36 @@ def starting() -> list[Row]:
     ]
 
 
+def empty_body() -> Row:
+    """What the timed loop adds to a run: the latency it gives to a call that does nothing."""
+
+    def nothing() -> None:
+        pass
+
+    samples, _ = latencies(nothing, 200_000, 10.0)
+    added = f"{np.median(samples) / 1e3:.3f} µs"
+    return (
+        "timed loop: latency of an empty body",
+        added,
+        "at most 1 µs",
+        f"p99 {np.percentile(samples, 99)} ns",
+    )
+
+
 def main() -> None:
     table = Table("measured", "figure", "goal", "beside it", title="make bench", title_justify="left")
     deep = "--no-deep" not in sys.argv
     rows: list[Row] = []
-    if "--only-graph" not in sys.argv:
+    if "--only-graph" not in sys.argv and "--only-verdicts" not in sys.argv:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            rows += [loop_in_session(folder), *calls(folder), *starting()]
+            rows += [loop_in_session(folder), empty_body(), *calls(folder), *starting()]
             if deep:
                 rows += tracing_deep()
-    rows += explorer_rows(deep)
+    if "--only-verdicts" in sys.argv or "--only-graph" not in sys.argv:
+        rows += verdict_rows(VERDICTS)
+    if "--only-verdicts" not in sys.argv:
+        rows += explorer_rows(deep)
     for row in rows:
         table.add_row(*row)
     Console(width=150).print(table)

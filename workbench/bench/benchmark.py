@@ -109,11 +109,15 @@ def benchmark(
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured as one run: a config and the inputs it runs on, under a name."""
+    """What is measured as one run: a config and the inputs it runs on, under a name.
+
+    ``model`` is another model than that of the measurement, to compare the two.
+    """
 
     label: str
     config: InferenceConfig
     inputs: Mapping[str, Any]
+    model: Model | None = None
 
 
 def measure(
@@ -235,7 +239,9 @@ def _samples(launches: Sequence[Launch]) -> list[list[Floats]]:
 
 def _launch(plan: _Plan, number: int) -> list[Launch]:
     """Create a predictor for every config, warm it up, and measure all of them in turns."""
-    sessions = [Session(plan.model, case.config, time_limit=plan.time_limit) for case in plan.cases]
+    sessions = [
+        Session(case.model or plan.model, case.config, time_limit=plan.time_limit) for case in plan.cases
+    ]
     with ExitStack() as stack:
         for session in sessions:
             stack.callback(session.close)
