@@ -802,6 +802,18 @@ def test_the_same_label_for_two_configs_is_two_lines(history: History) -> None:
     assert names == ["mine (default)", "mine (2 threads)"]
 
 
+def test_another_batch_is_another_line(history: History) -> None:
+    for batch in (1, 8, 1):
+        recorder = history.begin("benchmark", FACTS, ENVIRONMENT, inputs={"x": [batch, 3], "y": []})
+        recorder.run(0, "default", CONFIG, ())
+        recorder.launch(0, 0, 1.0, 2.0, [])
+        recorder.round(0, 0, 0, Round(np.array([float(batch)])))
+        recorder.end("finished")
+    shown = [trace for trace in history.chart("digits").data if trace.showlegend]
+    assert [trace.name for trace in shown] == ["default (x 1×3, y scalar)", "default (x 8×3, y scalar)"]
+    assert [list(trace.y) for trace in shown] == [[1.0, 1.0], [8.0]]
+
+
 def files_model(
     folder: Path, program: bytes = b"a program", params: bytes = b"weights" * 1000
 ) -> models.Model:

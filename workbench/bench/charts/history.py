@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -34,8 +34,16 @@ LETTERS, LINES = 100, 4
 HEIGHT = 340
 
 
+class _Line(NamedTuple):
+    """What is measured alike: a label, and as JSON the config and the shapes of the inputs."""
+
+    label: str
+    config: bytes
+    inputs: bytes
+
+
 def history_chart(points: Sequence[Point], theme: str = "light") -> go.Figure:
-    """A line through the medians of every config, with their 95 % intervals and a band up to p90.
+    """A line through the medians of every config and shape, with 95 % intervals and a band up to p90.
 
     Dotted lines stand where the version of Paddle, the CPU or the content of the model changed.
 
@@ -49,15 +57,11 @@ def history_chart(points: Sequence[Point], theme: str = "light") -> go.Figure:
     title = "Latency over time"
     if not points:
         return empty_figure(title, "Nothing was measured yet: run a benchmark of this model.", theme)
-    lines: dict[tuple[str, bytes], list[Point]] = {}
+    lines: dict[_Line, list[Point]] = {}
     for point in points:
-        lines.setdefault((point.label, msgspec.json.encode(point.config)), []).append(point)
-    labels = [label for label, _ in lines]
-    names = [
-        # Two configs may have been given the same label at different times.
-        label if labels.count(label) == 1 else f"{label} ({_config_label(config)})"
-        for label, config in lines
-    ]
+        what = msgspec.json.encode(point.config), msgspec.json.encode(point.entry.inputs)
+        lines.setdefault(_Line(point.label, *what), []).append(point)
+    names = [_name(line, lines) for line in lines]
     changes = list(_changes(points))
     heights = _heights([when for when, _ in changes], [text for _, text in changes], points)
     said = "Line: p50, with its 95 % interval where that is known; band: up to p90."
@@ -203,6 +207,18 @@ def _heights(whens: Sequence[datetime], texts: Sequence[str], points: Sequence[P
             ends[free] = begin + width
         found.append(free)
     return found
+
+
+def _name(line: _Line, lines: Iterable[_Line]) -> str:
+    """The label, with what tells it from others: at different times it may have been given to several."""
+    alike = [one for one in lines if one.label == line.label]
+    told = []
+    if len({one.config for one in alike}) > 1:
+        told.append(_config_label(line.config))
+    if len({one.inputs for one in alike}) > 1:
+        shapes = msgspec.json.decode(line.inputs, type=dict[str, list[int]])
+        told += [f"{name} {'×'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items()]
+    return f"{line.label} ({', '.join(told)})" if told else line.label
 
 
 def _config_label(config: bytes) -> str:

@@ -217,8 +217,8 @@ class History:
     ) -> Any:
         """This model over time, as a plotly figure.
 
-        For every config a line through p50 with its 95 % interval, and a band up to p90; dotted lines where
-        the version of Paddle, the CPU or the content of the model changed.
+        For every config and every shape of the inputs a line through p50 with its 95 % interval, and a band
+        up to p90; dotted lines where the version of Paddle, the CPU or the content of the model changed.
 
         Args:
             model: as for `entries`.
