@@ -10,6 +10,7 @@ from workbench._version import __version__
 if TYPE_CHECKING:
     from workbench import deploy
     from workbench.bench import Benchmark, History, benchmark
+    from workbench.bench.ablation import ablate
     from workbench.config import InferenceConfig
     from workbench.core import Session
     from workbench.errors import WorkbenchError
@@ -25,6 +26,7 @@ _ROOMS = {
     "PassTrace": "tracing",
     "Session": "core",
     "WorkbenchError": "errors",
+    "ablate": "bench.ablation",
     "benchmark": "bench",
     "deploy": "deploy",
     "from_bytes": "models",
@@ -46,6 +48,7 @@ __all__ = [
     "Session",
     "WorkbenchError",
     "__version__",
+    "ablate",
     "benchmark",
     "deploy",
     "from_bytes",

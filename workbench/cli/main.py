@@ -12,6 +12,7 @@ import click
 
 from workbench._version import __version__
 from workbench.cli import output
+from workbench.cli.ablate import ablate
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.codegen import codegen
@@ -275,6 +276,7 @@ def _change(stage: dict[str, Any]) -> str:
     return f"+{stage['added']} −{stage['removed']}"
 
 
+app.add_command(ablate)
 app.add_command(bench)
 app.add_command(infer)
 app.add_command(codegen)
