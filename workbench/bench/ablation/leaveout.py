@@ -142,8 +142,8 @@ class _Work:
         for place, name in enumerate(names):
             self._tell(place / len(names), f"without {name}: looking")
             looks[name] = self._look((name,), traced=True)
-        able = [name for name in names if looks[name].error is None]
-        self._measure([(name,) for name in able])
+        self._measure([(name,) for name in names])
+        able = [name for name in names if self._worth((name,)).ratio is not None]
         # Of all that can be off, the first so many are on.
         prefixes = [tuple(able[count:]) for count in range(len(able))]
         self._measure(prefixes)
@@ -172,9 +172,7 @@ class _Work:
             looked = self.kept.looks[_off((name,))]
             notices += [f"without {name}: {text}" for text in looked.notices if text not in base.notices]
             if name not in able:
-                notices.append(
-                    f"{name} stays on in every step of the order: without it the model does not run"
-                )
+                notices.append(f"{name} stays on in every step of the order: it cannot be left out alone")
         if not self.kept.grew:
             notices.append(
                 f"nothing was measured anew: this began {self.kept.began}; to measure again, remove "

@@ -44,7 +44,7 @@ class PassWorth:
     error: str | None
 
     def facts(self) -> dict[str, Any]:
-        """Plain values: pass, stages, ratio, ci95, verdict, max_abs_diff, max_rel_diff, ms, error, outputs."""
+        """Plain values: pass, stages, ratio, ci95, verdict, ms, error and those of `effect_facts`."""
         return {
             "pass": self.name,
             "stages": list(self.stages),
