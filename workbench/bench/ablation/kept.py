@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -106,7 +106,7 @@ class Kept:
         began: when the ablation began, in the words of ISO 8601.
         looks: by the passes that are off.
         worths: by the passes that are off.
-        batches: all of them.
+        batches: all of them, in the order they were measured.
         grew: whether a piece was added.
 
     Raises:
@@ -161,7 +161,7 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._write(_name("look", [look.off]), look)
+        self._write(f"look-{_key([look.off])}.json", look)
         self.looks[frozenset(look.off)] = look
 
     def add_batch(self, batch: Batch) -> None:
@@ -170,7 +170,9 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._write(_name("batch", [worth.off for worth in batch.worths]), batch)
+        # The number keeps them in order, the key apart.
+        key = _key(worth.off for worth in batch.worths)
+        self._write(f"batch-{len(self.batches):03d}-{key}.json", batch)
         self._take(batch)
 
     def _write(self, name: str, value: msgspec.Struct) -> None:
@@ -194,9 +196,9 @@ def _unusable(folder: Path, error: OSError) -> WorkbenchError:
     )
 
 
-def _name(kind: Literal["look", "batch"], offs: Iterable[tuple[str, ...]]) -> str:
+def _key(offs: Iterable[tuple[str, ...]]) -> str:
     text = "\n".join(sorted(",".join(sorted(off)) for off in offs))
-    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read(file: Path, kind: type[_T]) -> _T:
