@@ -120,7 +120,7 @@ def _print(found: Ablation) -> None:
                 one.name,
                 _number(one.ratio),
                 _interval(one.ci95),
-                one.error or one.verdict,
+                "failed" if one.error else one.verdict,
                 None if one.ms is None else f"{one.ms:+.3f}",
                 effect_words(one.effect),
             )
@@ -128,6 +128,9 @@ def _print(found: Ablation) -> None:
         ],
         numbers=(1, 2, 4),
     )
+    for one in found.passes:
+        if one.error:
+            click.echo(f"without {one.name}: {one.error}")
     if found.pairs:
         output.print_table(
             "",
@@ -139,7 +142,7 @@ def _print(found: Ablation) -> None:
                     _number(pair.product),
                     _number(pair.together),
                     _interval(pair.together_ci95),
-                    pair.error or pair.verdict,
+                    "failed" if pair.error else pair.verdict,
                 )
                 for pair in found.pairs
             ],
