@@ -68,20 +68,19 @@ def test_intervals_are_those_of_scipys_bootstrap_but_for_the_widening() -> None:
         assert summary([rounds])[name].ci95 == pytest.approx((theirs.low, theirs.high), rel=0.04)
 
 
-@pytest.mark.parametrize("launches", [4, 10])
-def test_intervals_cover_what_is_true(launches: int) -> None:
+def test_intervals_cover_what_is_true() -> None:
     """Launches that differ as much as runs do: counted as runs, the intervals would be far too narrow."""
     rng = np.random.default_rng(4)
     many = np.concatenate([np.concatenate(one) for one in launches_of(rng, count=4000, apart=0.03)])
     truth = {"p50_ms": 1.0, "p90_ms": float(np.percentile(many, 90)), "mean_ms": float(many.mean())}
     covered = dict.fromkeys(truth, 0)
-    for seed in range(40):
-        found = summary(launches_of(rng, count=launches, apart=0.03), seed)
+    for seed in range(30):
+        found = summary(launches_of(rng, count=5, apart=0.03), seed)
         for name, value in truth.items():
             low, high = found[name].ci95 or (np.nan, np.nan)
             covered[name] += low <= value <= high
     # With so few launches the bootstrap promises no more than about 95 %.
-    assert min(covered.values()) >= at_least(0.93, 40)
+    assert min(covered.values()) >= at_least(0.93, 30)
 
 
 def test_runs_that_are_alike_are_not_counted_as_new_ones() -> None:

@@ -197,7 +197,7 @@ def test_timed_runs_are_samples_of_single_runs(digits: Path, picture: dict[str, 
         taken = session.time(picture, count=50, seconds=60)
         assert taken.samples_ns.shape == (50,)
         assert (taken.samples_ns > 0).all()
-        with pytest.raises(WorkbenchError, match="give numbers above 0"):
+        with pytest.raises(WorkbenchError, match="give a whole number above 0"):
             session.time(picture, count=0)
 
 

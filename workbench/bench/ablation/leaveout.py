@@ -254,6 +254,7 @@ class _Work:
                 cancel=self.cancel,
                 time_limit=self.time_limit,
                 seed=self.seed,
+                kind="ablation",
             )
         except FAILURES as error:
             if len(offs) == 1:
