@@ -9,7 +9,7 @@ from workbench._version import __version__
 
 if TYPE_CHECKING:
     from workbench import deploy
-    from workbench.bench import Benchmark, History, benchmark
+    from workbench.bench import Benchmark, History, benchmark, profile
     from workbench.bench.ablation import ablate
     from workbench.config import InferenceConfig
     from workbench.core import Session
@@ -32,6 +32,7 @@ _ROOMS = {
     "from_bytes": "models",
     "load": "models",
     "open": "ui",
+    "profile": "bench",
     "sample": "models",
     "sample_inputs": "models",
     "sample_labels": "models",
@@ -54,6 +55,7 @@ __all__ = [
     "from_bytes",
     "load",
     "open",
+    "profile",
     "sample",
     "sample_inputs",
     "sample_labels",

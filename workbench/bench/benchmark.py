@@ -325,7 +325,7 @@ def _labels(configs: Sequence[InferenceConfig], labels: Sequence[str] | None) ->
 def go_on(cancel: threading.Event) -> None:
     """Raise `CancelledError` once ``cancel`` is set."""
     if cancel.is_set():
-        raise CancelledError("the benchmark was cancelled")
+        raise CancelledError("the measurement was cancelled")
 
 
 @contextmanager

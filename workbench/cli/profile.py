@@ -56,7 +56,7 @@ def profile(
     set against the latency without it. Shares are of that latency. With --json, ops are always given; what
     --by adds up is given as groups.
     """
-    from workbench.bench.profile import profile as measure
+    from workbench.bench import profile as measure
     from workbench.models import load
 
     loaded = load(model)

@@ -1,0 +1,163 @@
+"""Measuring a profile: runs with and without the hook in turn, in blocks."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.inputs import random_inputs
+from workbench.bench.profiling.result import Profile
+from workbench.config import InferenceConfig
+from workbench.core import OutputMoments, Session
+from workbench.errors import NativeError, WorkbenchError
+from workbench.models import Model, load
+from workbench.tracing import PassTrace, trace
+
+BLOCKS = 10
+WARM_UP_MOST_S = 0.5
+RUNS_MOST = 1_000_000
+
+
+def profile(
+    model: PassTrace | Model | str | os.PathLike[str],
+    config: InferenceConfig | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    seconds: float = 3.0,
+    count: int | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    time_limit: float | None = None,
+) -> Profile:
+    """Measure what each op of the final graph takes, in the very predictor whose graph that is.
+
+    Runs with and without the profiler take turns, so that load and clock meet both alike.
+
+    Args:
+        model: a model or its path, which is traced; or a trace, whose session is then used.
+        config: what to ask for, unless a trace is given.
+        inputs: arrays by name; random ones of the model's shapes (1 for an open dimension) if None.
+        seconds: how long to measure.
+        count: the most runs of each kind; None for as many as there is time for.
+        progress: called with the share done, 0 to 1, and what happens now.
+        cancel: set it to stop; what has been measured is lost.
+        time_limit: seconds that any one native call may take.
+
+    Raises:
+        CancelledError: after ``cancel`` was set.
+        NativeError: if Paddle refuses, or if which ops run differs from run to run.
+        WorkbenchError: as `Session.run` and `trace`.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise WorkbenchError(f"count is {count!r}: give a whole number above 0, or None")
+    tell = progress or (lambda share, text: None)
+    cancel = cancel or threading.Event()
+    if isinstance(model, PassTrace):
+        if config is not None and config != model.config:
+            raise WorkbenchError(
+                "a trace has its own config: give one of the two, or trace the model with it"
+            )
+        with cancels(cancel, [model.session]):
+            return _measured(model, inputs, seconds, count, tell, cancel, time_limit)
+    with (
+        Session(model if isinstance(model, Model) else load(model), config, time_limit=time_limit) as session,
+        cancels(cancel, [session]),
+    ):
+        go_on(cancel)
+        taken = trace(session, progress=lambda name: tell(0.0, f"running {name}"), time_limit=time_limit)
+        try:
+            return _measured(taken, inputs, seconds, count, tell, cancel, time_limit)
+        finally:
+            taken.close()
+
+
+def _measured(
+    taken: PassTrace,
+    inputs: Mapping[str, Any] | None,
+    seconds: float,
+    count: int | None,
+    tell: Progress,
+    cancel: threading.Event,
+    time_limit: float | None,
+) -> Profile:
+    session = taken.session
+    fed = random_inputs(session.model) if inputs is None else inputs
+    go_on(cancel)
+    tell(0.1, "reading the graph")
+    graph, layers = taken[-1].graph, taken.lineage.layers_of(len(taken) - 1)
+    go_on(cancel)
+    tell(0.2, "warming up")
+    warm_up = min(WARM_UP_MOST_S, seconds / 4)
+    session.time(fed, count=RUNS_MOST, seconds=warm_up, time_limit=time_limit)
+    moments = _moments(session, fed, seconds, count or RUNS_MOST, tell, cancel, time_limit)
+    remarks = []
+    if session.given["device"] == "gpu":
+        remarks.append(
+            "on a GPU an op gives its outputs before they are computed: these are the times it takes to "
+            "launch ops, so measure the latency of the whole for what they cost"
+        )
+    tell(1.0, "done")
+    return Profile.from_moments(
+        moments,
+        graph,
+        layers,
+        model=session.model.name,
+        config=session.config,
+        remarks=remarks,
+        notices=session.notices,
+    )
+
+
+def _moments(
+    session: Session,
+    inputs: Mapping[str, Any],
+    seconds: float,
+    count: int,
+    tell: Progress,
+    cancel: threading.Event,
+    time_limit: float | None,
+) -> OutputMoments:
+    """The moments of all runs, measured in blocks so that it can be told how far it is."""
+    taken: list[OutputMoments] = []
+    runs = 0
+    begin = time.perf_counter()
+    while runs < count and (not taken or time.perf_counter() - begin < seconds):
+        go_on(cancel)
+        done = max(runs / count, (time.perf_counter() - begin) / seconds)
+        tell(0.2 + 0.8 * min(1.0, done), f"profiling: {runs} runs")
+        left = max(1e-3, seconds - (time.perf_counter() - begin))
+        try:
+            block = session.time_ops(
+                inputs, count=count - runs, seconds=min(left, seconds / BLOCKS), time_limit=time_limit
+            )
+        except NativeError as error:
+            # The model has just run with these inputs, so it is not the model that is refused.
+            raise _differs(session, str(error)) from error
+        if taken and block.ops != taken[0].ops:
+            raise _differs(session, "")
+        taken.append(block)
+        runs += len(block.plain_ns)
+    first = taken[0]
+    return OutputMoments(
+        first.ops,
+        first.names,
+        np.concatenate([one.moments_ns for one in taken]),
+        np.concatenate([one.hooked_ns for one in taken]),
+        np.concatenate([one.plain_ns for one in taken]),
+    )
+
+
+def _differs(session: Session, said: str) -> NativeError:
+    return NativeError(
+        f"{session.model.name} has no profile: which of its ops run differs from run to run; give inputs "
+        f"with which it takes the same branches each time{f' ({said})' if said else ''}"
+    )
