@@ -363,6 +363,14 @@ def test_ops_are_sorted_and_the_rest_is_summed() -> None:
     assert len(charts.ops_chart(rows[:25]).data[0].y) <= 25
 
 
+def test_the_layer_of_a_bar_is_cut_and_not_the_number_of_its_op() -> None:
+    layer = "/Sequential_3/BasicBlock_1/Conv2D_1"
+    rows = [op_row(f"{index} fused_conv2d", 1.0, layer) for index in (9, 19, 29)]
+    labels = charts.ops_chart(rows).layout.yaxis.ticktext
+    assert [label.rpartition(": ")[2] for label in labels] == [row["op"] for row in rows]
+    assert all(len(label) <= 44 and label.startswith("/Sequential") for label in labels)
+
+
 def test_a_treemap_adds_up_to_all_ops() -> None:
     rows = [
         op_row("same", 1.0, "layer1/0"),

@@ -27,6 +27,10 @@ NOTHING = "No ops were timed: profile a model, and each of its ops is shown here
 # Types with a colour of their own; the others share one.
 TYPES_MOST = len(COLOURS)
 
+# Letters of a bar's label, and the fewest of its layer that say something.
+LABEL_MOST = 44
+LAYER_LEAST = 12
+
 OTHERS = "other types and ops"
 
 Row = Mapping[str, Any]
@@ -100,7 +104,7 @@ def ops_chart(rows: Sequence[Row], theme: str = "light", *, most: int = 25) -> g
     notes = []
     for place, one in enumerate(shown):
         notes.append((place, f"{ms(one['ms'])} ms, {_percent(one['share'])}"))
-    labels = [label_text(f"{one['layer']}: {one['op']}" if one["layer"] else one["op"], 44) for one in shown]
+    labels = [_label(one) for one in shown]
     if others:
         share = _percent(sum(one["share"] for one in others))
         notes.append((len(shown), f"{ms(sum(one['ms'] for one in others))} ms, {share}"))
@@ -199,6 +203,16 @@ def _timed(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for one in rows
         if one.get("ms") is not None and math.isfinite(one["ms"]) and one["ms"] >= 0
     ]
+
+
+def _label(row: Row) -> str:
+    """Layer and op; of what is too long the layer is cut, since its number tells an op from others."""
+    room = LABEL_MOST - len(row["op"]) - 2
+    if not row["layer"]:
+        return label_text(row["op"], LABEL_MOST)
+    if room < LAYER_LEAST:
+        return label_text(f"{row['layer']}: {row['op']}", LABEL_MOST)
+    return f"{label_text(row['layer'], room)}: {label_text(row['op'], LABEL_MOST)}"
 
 
 def _hover(row: Row) -> str:
