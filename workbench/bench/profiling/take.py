@@ -98,6 +98,8 @@ def _measured(
     tell(0.2, "warming up")
     warm_up = min(WARM_UP_MOST_S, seconds / 4)
     session.time(fed, count=RUNS_MOST, seconds=warm_up, time_limit=time_limit)
+    # The first of a session makes the predictor that is hooked, which may take longer than was asked for.
+    _block(session, fed, 1, warm_up, time_limit)
     moments = _moments(session, fed, seconds, count or RUNS_MOST, tell, cancel, time_limit)
     remarks = []
     if session.given["device"] == "gpu":
@@ -135,13 +137,7 @@ def _moments(
         done = max(runs / count, (time.perf_counter() - begin) / seconds)
         tell(0.2 + 0.8 * min(1.0, done), f"profiling: {runs} runs")
         left = max(1e-3, seconds - (time.perf_counter() - begin))
-        try:
-            block = session.time_ops(
-                inputs, count=count - runs, seconds=min(left, seconds / BLOCKS), time_limit=time_limit
-            )
-        except NativeError as error:
-            # The model has just run with these inputs, so it is not the model that is refused.
-            raise _differs(session, str(error)) from error
+        block = _block(session, inputs, count - runs, min(left, seconds / BLOCKS), time_limit)
         if taken and block.ops != taken[0].ops:
             raise _differs(session, "")
         taken.append(block)
@@ -154,6 +150,16 @@ def _moments(
         np.concatenate([one.hooked_ns for one in taken]),
         np.concatenate([one.plain_ns for one in taken]),
     )
+
+
+def _block(
+    session: Session, inputs: Mapping[str, Any], count: int, seconds: float, time_limit: float | None
+) -> OutputMoments:
+    try:
+        return session.time_ops(inputs, count=count, seconds=seconds, time_limit=time_limit)
+    except NativeError as error:
+        # The model has just run with these inputs, so it is not the model that is refused.
+        raise _differs(session, str(error)) from error
 
 
 def _differs(session: Session, said: str) -> NativeError:

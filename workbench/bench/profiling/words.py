@@ -59,7 +59,7 @@ def doubts(
         way = "slower" if drift > 0 else "faster"
         why.append(f"the last third of the runs is {abs(drift):.0%} {way} than the first")
     if not rank_of_interval(len(plain)):
-        why.append(f"there are only {len(plain)} runs")
+        why.append("there is only 1 run" if len(plain) == 1 else f"there are only {len(plain)} runs")
     if not why:
         return []
     return [f"do not rely on single times: {'; '.join(why)}; end other load, or measure longer"]
