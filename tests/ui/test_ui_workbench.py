@@ -71,6 +71,52 @@ def test_a_run_is_the_one_of_the_traced_predictor(bench: Workbench) -> None:
         np.testing.assert_array_equal(array, expected[name])
 
 
+def test_a_profile_is_on_the_graph_until_the_graph_is_another(bench: Workbench) -> None:
+    bench._seconds.value = 0.2
+    bench.measure()
+    bench.profile_ops()
+    assert bench.wait(PATIENCE_S)
+    assert bench.trace is not None and bench.profile is not None and bench.benchmark is not None
+    assert (bench.graph.colour_by, bench.graph.stage) == ("overlay:latency", len(bench.trace) - 1)
+    (numbers,) = bench.graph.overlays
+    assert sum(numbers["values"]) == pytest.approx(bench.profile.ops_ms)
+    assert "of a run without the profiler" in bench._run_status.value
+    titles = []
+    assert bench.chart_kind.value == "ops"
+    for kind in bench.chart_kind.options:
+        bench.chart_kind.value = kind
+        (shown,) = bench.chart.outputs
+        titles.append(shown["data"]["application/vnd.plotly.v1+json"]["layout"]["title"]["text"])
+    assert len(set(titles)) == len(titles) == 7
+    assert titles[-2:] == ["Latency per op", "Latency by layer"]
+
+    bench.passes.disabled = [FOLDING]
+    assert bench.profile is None
+    assert bench.graph.overlays == [] and bench.graph.colour_by == "mark"
+    assert bench.chart_kind.value == "latency" and "ops" not in bench.chart_kind.options
+    assert bench._run_status.value == ""
+    assert bench.wait(PATIENCE_S)
+
+    bench.profile_ops()
+    assert bench.wait(PATIENCE_S)
+    assert bench.profile is not None and bench.profile.config == bench.trace.config
+    bench._clear.click()
+    assert bench.profile is None
+    assert bench.graph.overlays == [] and bench.chart.outputs == () and bench._run_status.value == ""
+    assert bench.chart_kind.layout.display == "none"
+
+
+def test_a_profile_can_be_cancelled(bench: Workbench) -> None:
+    bench._seconds.value = 60
+    bench.profile_ops()
+    while "profiling" not in bench._run_status.value and not bench.wait(0.05):
+        pass
+    bench.cancel()
+    assert bench.wait(PATIENCE_S)
+    assert "cancelled" in bench._run_status.value
+    assert bench.profile is None and bench.graph.overlays == []
+
+
 def test_closing_twice_removes_the_dumps_once(bench: Workbench) -> None:
     assert bench.trace is not None
     folder: Path = bench.trace._store.folder

@@ -122,7 +122,7 @@ class GraphView(Widget):
     def overlay(
         self,
         name: str,
-        values: Mapping[int | Op, float],
+        values: Mapping[int, float] | Mapping[Op, float] | Mapping[int | Op, float],
         *,
         unit: str = "",
         stage: int | None = None,
@@ -171,6 +171,15 @@ class GraphView(Widget):
         with self.hold_sync():
             self.overlays = list(self._overlaid.values())
             self.colour_by = f"overlay:{name}"
+
+    def remove_overlay(self, name: str) -> None:
+        """Take the numbers of this name off again, if there are any."""
+        if self._overlaid.pop(name, None) is None:
+            return
+        with self.hold_sync():
+            if self.colour_by == f"overlay:{name}":
+                self.colour_by = "mark"
+            self.overlays = list(self._overlaid.values())
 
     def graph(self) -> Graph:
         """The graph shown."""

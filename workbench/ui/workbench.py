@@ -8,12 +8,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import ipywidgets as widgets
 
-from workbench.bench import Benchmark, benchmark
-from workbench.bench.results import ChartKind
+from workbench.bench import Benchmark, Profile, benchmark, profile
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import CancelledError, WorkbenchError
@@ -30,12 +29,28 @@ from workbench.ui.picture import picture_svg
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0
 
+# The charts of a measurement, and those of a profile, with what is said of each.
+_LATENCY_CHARTS: dict[str, str] = {
+    "latency": "a box with its samples for each config",
+    "distribution": "how often each latency came",
+    "timeline": "the samples as they were taken, with rounds, launches and outliers",
+    "ecdf": "how many runs are faster than so much, with the tail",
+    "comparison": "ratios to the first config, with 95 % intervals",
+}
+_OPS_CHARTS: dict[str, str] = {
+    "ops": "the ops of the final graph that take longest",
+    "layers": "layers within layers, with areas by time",
+}
+# The numbers that a profile gives the ops of the graph.
+_OVERLAY = "latency"
+
 
 class Workbench(widgets.VBox):  # type: ignore[misc]
     """A model, its passes with a switch each, the graph around the chosen pass, runs, and their latency.
 
     Everything it shows can be had in a plain cell: ``trace`` is the `PassTrace` shown, ``config`` the config
-    it was made with, ``outputs`` those of the last run, ``benchmark`` the last measurement.
+    it was made with, ``outputs`` those of the last run, ``benchmark`` the last measurement, ``profile`` the
+    last profile of the trace shown.
 
     Args:
         model: a model, or the path of one.
@@ -50,10 +65,12 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._session: Session | None = None
         self._cancels: list[threading.Event] = []
         self._jobs = Jobs(self._working, self._failed)
+        self._offering = threading.Lock()
         self.model = model if isinstance(model, Model) else load(model)
         self.config = config or InferenceConfig()
         self.outputs: dict[str, Any] | None = None
         self.benchmark: Benchmark | None = None
+        self.profile: Profile | None = None
         self._first: tuple[str, Mapping[str, Any]] | None = None
         self._measured: list[InferenceConfig] = []
         self._places: dict[str, int] = {}
@@ -105,6 +122,12 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             layout=slim,
             tooltip="Measure this config beside those measured before, interleaved in one run",
         )
+        self._profile_button = widgets.Button(
+            description="Profile ops",
+            icon="align-left",
+            layout=slim,
+            tooltip="Profile what each op of the final graph takes",
+        )
         self._seconds = widgets.BoundedFloatText(
             value=2.0,
             min=0.1,
@@ -117,19 +140,18 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._run_status = widgets.HTML()
         self._outputs_html = widgets.HTML()
         self.chart_kind = widgets.ToggleButtons(
-            options=get_args(ChartKind),
-            tooltips=[
-                "a box with its samples for each config",
-                "how often each latency came",
-                "the samples as they were taken, with rounds, launches and outliers",
-                "how many runs are faster than so much, with the tail",
-                "ratios to the first config, with 95 % intervals",
-            ],
             style={"button_width": "auto"},
             layout=widgets.Layout(display="none"),
         )
         self.chart = widgets.Output()
-        controls = (self.inputs, self._run_button, self._measure, self._seconds, self._clear)
+        controls = (
+            self.inputs,
+            self._run_button,
+            self._measure,
+            self._profile_button,
+            self._seconds,
+            self._clear,
+        )
         self._run_panel = widgets.VBox(
             (
                 widgets.HTML("<b>Run</b>"),
@@ -146,11 +168,12 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.passes.observe(lambda _: self._show_stage(), "selected")
         self.graph.observe(self._stage_shown, "stage")
         self.graph.observe(lambda _: self._show_chart(), "theme")
-        self.chart_kind.observe(lambda _: self._show_chart(), "value")
+        self.chart_kind.observe(self._chart_chosen, "value")
         self._apply.on_click(lambda _: self.retrace())
         self._cancel_button.on_click(lambda _: self.cancel())
         self._run_button.on_click(lambda _: self.run())
         self._measure.on_click(lambda _: self.measure())
+        self._profile_button.on_click(lambda _: self.profile_ops())
         self._clear.on_click(lambda _: self._forget())
 
     # What a person does
@@ -166,6 +189,10 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def measure(self) -> None:
         """Measure the config shown beside those measured before; returns at once."""
         self._start("measure", self._benchmark, self._run_status)
+
+    def profile_ops(self) -> None:
+        """Measure what each op of the final graph takes, and show it on the graph; returns at once."""
+        self._start("profile", self._profile, self._run_status)
 
     def _start(self, kind: str, work: Callable[[threading.Event], object], place: widgets.HTML) -> None:
         if self._jobs.busy:
@@ -236,6 +263,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.config = config
         self.config_panel.show(config)
         self._show_off_passes()
+        self._forget_profile()
         if self._trace_s <= AUTO_TRACE_S:
             self.retrace()
         else:
@@ -334,7 +362,28 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             )
         lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
         self._run_status.value = "".join(lines)
-        self._show_chart()
+        self._offer_charts("latency")
+
+    def _profile(self, cancel: threading.Event) -> None:
+        arrays = self.inputs.arrays()
+        if self.trace is None or self.trace.config != self.config:
+            self._trace(cancel)  # its numbers are of this very graph
+        taken = self.trace
+        assert taken is not None
+        result = profile(
+            taken,
+            None,
+            arrays,
+            seconds=self._seconds.value,
+            progress=lambda share, text: self._tell(self._run_status, share, text),
+            cancel=cancel,
+        )
+        self.profile = result
+        last = len(taken) - 1
+        self.graph.overlay(_OVERLAY, result.overlay(), unit="ms", stage=last)
+        self.passes.selected = last
+        self._run_status.value = _of_profile(result)
+        self._offer_charts("ops")
 
     @staticmethod
     def _in_words(result: Benchmark) -> list[str]:
@@ -350,8 +399,17 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _forget(self) -> None:
         self._measured, self.benchmark, self._first = [], None, None
         self._run_status.value = self._outputs_html.value = ""
-        self.chart.outputs = ()
-        self.chart_kind.layout.display = "none"
+        self._forget_profile()
+        self._offer_charts()
+
+    def _forget_profile(self) -> None:
+        if self.profile is None:
+            return
+        if self._run_status.value == _of_profile(self.profile):
+            self._run_status.value = ""
+        self.profile = None
+        self.graph.remove_overlay(_OVERLAY)
+        self._offer_charts()
 
     # What is shown
 
@@ -372,6 +430,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         first_time, chosen = not self._shown_names, self._selected_name()
         self._shown_names = [stage.pass_name for stage in shown.stages]
         self._graphed = None
+        # Its numbers are on the ops of the trace before.
+        self._forget_profile()
         with self.passes.hold_sync():
             self.passes.stages = rows
             self._show_off_passes()
@@ -411,17 +471,51 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         if self._graphed is not None:
             self.passes.selected = self.graph.stage
 
+    def _offer_charts(self, preferred: str | None = None) -> None:
+        """Offer the charts of what there is; show the one shown before unless another is preferred."""
+        kinds: dict[str, str] = {}
+        if self.benchmark is not None:
+            kinds.update(_LATENCY_CHARTS)
+        if self.profile is not None:
+            kinds.update(_OPS_CHARTS)
+        family = _OPS_CHARTS if preferred in _OPS_CHARTS else _LATENCY_CHARTS
+        # A job may end while a person clears.
+        with self._offering:
+            chosen = self.chart_kind.value
+            if chosen not in kinds or (preferred is not None and chosen not in family):
+                chosen = preferred or next(iter(kinds), None)
+            # New options choose the first of them, which would be drawn for nothing.
+            self.chart_kind.unobserve(self._chart_chosen, "value")
+            if self.chart_kind.options != tuple(kinds):
+                self.chart_kind.options, self.chart_kind.tooltips = tuple(kinds), list(kinds.values())
+            self.chart_kind.value = chosen
+            self.chart_kind.observe(self._chart_chosen, "value")
+            self._show_chart()
+
+    def _chart_chosen(self, _: object) -> None:
+        self._show_chart()
+
     def _show_chart(self) -> None:
-        if self.benchmark is None:
+        kind, theme = self.chart_kind.value, self.graph.theme or "light"
+        measured, profiled = self.benchmark, self.profile
+        self.chart_kind.layout.display = "none" if kind is None else None
+        if kind in _OPS_CHARTS and profiled is not None:
+            figure, text = profiled.chart(kind, theme), repr(profiled)
+        elif kind in _LATENCY_CHARTS and measured is not None:
+            figure, text = measured.chart(kind, theme), "\n".join(self._in_words(measured))
+        else:
+            self.chart.outputs = ()
             return
-        self.chart_kind.layout.display = None
-        figure = self.benchmark.chart(self.chart_kind.value, self.graph.theme or "light")
-        data = {
-            "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
-            "text/plain": "\n".join(self._in_words(self.benchmark)),
-        }
+        data = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": text}
         # Set at once: clearing an Output first makes the page jump.
         self.chart.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+
+
+def _of_profile(result: Profile) -> str:
+    """How the sum over ops fits the latency, and what speaks against it, under the config's name."""
+    fits, *doubts = result.remarks
+    lines = [words(f"{result.config.label}: {fits}"), *(words(text, tone="notice") for text in doubts)]
+    return "".join([*lines, *(words(text, tone="notice") for text in result.notices)])
 
 
 def _note(stage: Stage) -> str:
