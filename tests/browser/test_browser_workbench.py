@@ -133,6 +133,26 @@ def test_runs_and_latencies_join_the_chart(screen: Screen) -> None:
     expect(screen.control("oneDNN")).to_have_value("default")
 
 
+def test_a_profile_colours_the_graph_and_draws_its_ops(screen: Screen) -> None:
+    screen.control("seconds each").fill("0.5")
+    screen.press("Profile")
+    legend = screen.graph.root.locator(".pwb-legend")
+    expect(legend).to_contain_text(re.compile(r"latency \(ms(, logarithmic)?\)"), timeout=SLOW_MS)
+    screen.says(re.compile(r"default: the ops (account for|add up to) .* of a run without the profiler"))
+    plot = screen.root.locator(".js-plotly-plot")
+    expect(plot.locator(".gtitle")).to_contain_text("Latency per op", timeout=SLOW_MS)
+    assert plot.locator(".trace.bars .point").count() > 3
+    screen.root.get_by_role("button", name="layers", exact=True).click()
+    expect(plot.locator(".gtitle")).to_contain_text("Latency by layer", timeout=SLOW_MS)
+    # Another config has another graph.
+    screen.control("oneDNN").select_option("off")
+    screen.says(re.compile(r"^10 passes"))
+    expect(screen.root.get_by_role("button", name="layers", exact=True)).to_have_count(0)
+    expect(legend).to_be_hidden()
+    screen.control("oneDNN").select_option("default")
+    screen.says(re.compile(r"^4\d passes"))
+
+
 def test_a_mistake_is_said_where_it_happened_and_the_next_run_works(screen: Screen, tmp_path: Path) -> None:
     source = screen.root.locator("select").filter(has_text="random")
     source.select_option("file (.npz, .npy)")
