@@ -20,7 +20,7 @@ from workbench.cli.main import app
 from workbench.models import sample_inputs
 
 Command = Callable[..., Any]
-COMMANDS = ("lab", "samples", "info", "trace", "run", "bench")
+COMMANDS = tuple(app.commands)
 TENSOR = {"name": str, "dtype": str, "shape": list}
 
 
