@@ -139,6 +139,8 @@ def test_a_profile_colours_the_graph_and_draws_its_ops(screen: Screen) -> None:
     legend = screen.graph.root.locator(".pwb-legend")
     expect(legend).to_contain_text(re.compile(r"latency \(ms(, logarithmic)?\)"), timeout=SLOW_MS)
     screen.says(re.compile(r"default: the ops (account for|add up to) .* of a run without the profiler"))
+    # The op that takes longest is in sight.
+    expect(screen.graph.panel).to_contain_text(re.compile(r"_op\."), timeout=SLOW_MS)
     plot = screen.root.locator(".js-plotly-plot")
     expect(plot.locator(".gtitle")).to_contain_text("Latency per op", timeout=SLOW_MS)
     assert plot.locator(".trace.bars .point").count() > 3

@@ -29,6 +29,9 @@ from workbench.ui.picture import picture_svg
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0
 
+# How long the graph may take to be read before an op in it is selected.
+GRAPH_WAIT_S = 30.0
+
 # The charts of a measurement, and those of a profile, with what is said of each.
 _LATENCY_CHARTS: dict[str, str] = {
     "latency": "a box with its samples for each config",
@@ -382,6 +385,9 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         last = len(taken) - 1
         self.graph.overlay(_OVERLAY, result.overlay(), unit="ms", stage=last)
         self.passes.selected = last
+        # The op that takes longest comes into sight: the last graph may lie elsewhere than the one before.
+        self.graph.wait(GRAPH_WAIT_S)
+        self.graph.selection = [one.index for one in result.ops if one.index is not None][:1]
         self._run_status.value = _of_profile(result)
         self._offer_charts("ops")
 
