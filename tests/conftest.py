@@ -50,3 +50,13 @@ def sample_folder(cache_folder: Path) -> Callable[..., Path]:
         return models.sample(name, layout)
 
     return folder
+
+
+@pytest.fixture
+def no_session_left() -> Iterator[None]:
+    """Fails a test that leaves a worker of its own behind; those of others may wait to be collected."""
+    from workbench.core import sessions
+
+    before = sessions()
+    yield
+    assert [session for session in sessions() if session not in before] == []

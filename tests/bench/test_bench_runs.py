@@ -123,6 +123,7 @@ def test_progress_goes_from_0_to_1_and_names_the_configs(
         )
 
 
+@pytest.mark.usefixtures("no_session_left")
 def test_one_config_alone_has_nothing_to_be_compared_with(digits: models.Model) -> None:
     alone = benchmark(digits.path, NO_ONEDNN, seconds=0.05, launches=1)  # type: ignore[arg-type]
     assert [run.config for run in alone.runs] == [NO_ONEDNN]
@@ -152,11 +153,8 @@ def test_what_takes_long_to_create_is_launched_less_often(
     assert [len(run.launches) for run in once.runs] == [1]
 
 
-def test_no_worker_is_left(result: Benchmark) -> None:
-    assert core.session.sessions() == []
-
-
 @pytest.mark.parametrize("begins", ["loading", "launch 1 of 10, round 2"])
+@pytest.mark.usefixtures("no_session_left")
 def test_cancel_from_a_progress_callback(digits: models.Model, begins: str) -> None:
     cancel = threading.Event()
     seen: list[str] = []
@@ -169,7 +167,6 @@ def test_cancel_from_a_progress_callback(digits: models.Model, begins: str) -> N
     with pytest.raises(CancelledError, match="cancelled"):
         benchmark(digits, [PLAIN, NO_ONEDNN], seconds=4, progress=stop, cancel=cancel)
     assert seen[-1].startswith(begins)
-    assert core.session.sessions() == []
 
 
 def test_cancel_ends_a_native_call_that_is_under_way(digits: models.Model) -> None:
@@ -230,6 +227,7 @@ def test_seconds_must_be_a_span(digits: models.Model, seconds: float) -> None:
         benchmark(digits, seconds=seconds)
 
 
+@pytest.mark.usefixtures("no_session_left")
 def test_mistakes_are_said(digits: models.Model) -> None:
     for given, said in (
         ({"within": 1}, r"within is 1: give a share from 0 to 1"),
@@ -247,7 +245,6 @@ def test_mistakes_are_said(digits: models.Model) -> None:
         benchmark(digits, InferenceConfig().without("nonsense"))
     with pytest.raises(TimeLimitError):
         benchmark(digits, seconds=60, time_limit=1e-6)
-    assert core.session.sessions() == []
 
 
 @dataclass

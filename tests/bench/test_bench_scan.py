@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench import core, models
+from workbench import models
 from workbench.bench import Scan, Throughput, random_inputs, scan, throughput
 from workbench.errors import CancelledError, WorkbenchError
 
@@ -110,6 +110,7 @@ def test_what_is_no_throughput(digits: models.Model, given: dict[str, Any], said
         throughput(digits, **given)
 
 
+@pytest.mark.usefixtures("no_session_left")
 def test_throughput_can_be_cancelled(digits: models.Model) -> None:
     cancel = threading.Event()
 
@@ -119,4 +120,3 @@ def test_throughput_can_be_cancelled(digits: models.Model) -> None:
 
     with pytest.raises(CancelledError):
         throughput(digits, (1,), seconds=1, progress=stop, cancel=cancel)
-    assert core.session.sessions() == []
