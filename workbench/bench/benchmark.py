@@ -36,6 +36,8 @@ LAUNCHES_TO_STOP = 4
 ROUNDS_PER_LAUNCH = 6
 ROUNDS_ALONE = 20
 BLOCK_MIN_S = 0.02
+# So long one config runs before the next has its turn: what disturbs a machine lasts longer, and meets both.
+TURN_S = 0.005
 WARM_UP_SHARE = 0.25
 WARM_UP_MOST_S = 3.0
 # The system counts processor time in hundredths of a second.
@@ -215,6 +217,11 @@ class _Plan:
     def block_s(self) -> float:
         return max(BLOCK_MIN_S, self.seconds / self.launches / self.rounds)
 
+    def warm_up_s(self, number: int) -> float:
+        """How long a launch may warm up: the first one shows how it goes, the others share as much again."""
+        share = WARM_UP_SHARE if number == 0 else WARM_UP_SHARE / self.launches
+        return min(WARM_UP_MOST_S, max(self.seconds * share, BLOCK_MIN_S))
+
     @property
     def time_is_up(self) -> bool:
         return self.steady_s > self.seconds * len(self.cases)
@@ -253,7 +260,7 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
             share = (number + 0.2 * place / len(sessions)) / plan.launches
             case = plan.cases[index]
             plan.tell(share, f"loading: {case.label}")
-            starts[index] = _start(sessions[index], case.inputs, plan.seconds)
+            starts[index] = _start(sessions[index], case.inputs, plan.warm_up_s(number))
             if number == 0:
                 plan.recorder.run(int(index), case.label, case.config, sessions[index].notices)
             plan.recorder.launch(int(index), number, *starts[index])
@@ -267,13 +274,12 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
     return [Launch(*starts[index], tuple(rounds[index]), peaks[index]) for index in range(len(sessions))]
 
 
-def _start(session: Session, inputs: Mapping[str, Any], seconds: float) -> tuple[float, float, Floats]:
+def _start(session: Session, inputs: Mapping[str, Any], longest: float) -> tuple[float, float, Floats]:
     """Create, run once, then warm up until it is steady: milliseconds of each."""
     create_ms = session.load().create_s * 1e3
     begin = time.perf_counter()
     session.run(inputs)
     first_ms = (time.perf_counter() - begin) * 1e3
-    longest = min(WARM_UP_MOST_S, max(seconds * WARM_UP_SHARE, BLOCK_MIN_S))
     warm = np.empty(0)
     end = time.perf_counter() + longest
     while not len(warm) or (time.perf_counter() < end and warm_from(warm) > len(warm) / 2):
@@ -289,27 +295,39 @@ def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[lis
     taken: list[list[Round]] = [[] for _ in sessions]
     load = Load([session.pid for session in sessions if session.pid is not None])
     since, lap_began = 0, time.perf_counter()
-    for turn in range(plan.rounds):
-        if turn >= ROUNDS_LEAST and plan.time_is_up:
-            break  # a block is at least one run, so a slow model's rounds take longer than was asked for
-        for index in plan.rng.permutation(len(sessions)):
-            go_on(plan.cancel)
-            share = (number + 0.2 + 0.8 * turn / plan.rounds) / plan.launches
-            where = f"launch {number + 1} of {plan.launches}, round {turn + 1} of {plan.rounds}"
-            plan.tell(share, f"{where}: {plan.cases[index].label}")
-            begin = time.perf_counter()
-            samples = _block(sessions[index], plan.cases[index].inputs, plan.block_s)
-            plan.steady_s += time.perf_counter() - begin
-            one = Round(samples, begin - plan.began, None, clock_mhz())
+    for number_of_round in range(plan.rounds):
+        if number_of_round >= ROUNDS_LEAST and plan.time_is_up:
+            break  # a turn is at least one run, so a slow model's rounds take longer than was asked for
+        share = (number + 0.2 + 0.8 * number_of_round / plan.rounds) / plan.launches
+        plan.tell(
+            share, f"launch {number + 1} of {plan.launches}, round {number_of_round + 1} of {plan.rounds}"
+        )
+        for index, one in enumerate(_round(plan, sessions)):
             taken[index].append(one)
-            plan.recorder.round(int(index), number, turn, one)
+            plan.recorder.round(index, number, number_of_round, one)
         if time.perf_counter() - lap_began >= LOAD_LAP_S:
             others = load.lap()
-            plan.recorder.others(number, range(since, turn + 1), others)
+            plan.recorder.others(number, range(since, number_of_round + 1), others)
             for rounds in taken:
                 rounds[since:] = [replace(one, others=others) for one in rounds[since:]]
-            since, lap_began = turn + 1, time.perf_counter()
+            since, lap_began = number_of_round + 1, time.perf_counter()
     return taken
+
+
+def _round(plan: _Plan, sessions: Sequence[Session]) -> list[Round]:
+    """All configs in turns, in another random order each time, until their share of the time is over."""
+    began = time.perf_counter()
+    samples: list[list[Floats]] = [[] for _ in sessions]
+    turn_s = plan.block_s if len(sessions) == 1 else TURN_S
+    while not samples[0] or time.perf_counter() - began < (plan.block_s - turn_s / 2) * len(sessions):
+        for index in plan.rng.permutation(len(sessions)):
+            go_on(plan.cancel)
+            taken = _block(sessions[index], plan.cases[index].inputs, turn_s)
+            # The first of several meets caches that another config has filled.
+            samples[index].append(taken[1:] if len(taken) > 2 and len(sessions) > 1 else taken)
+    plan.steady_s += time.perf_counter() - began
+    mhz = clock_mhz()
+    return [Round(np.concatenate(taken), began - plan.began, None, mhz) for taken in samples]
 
 
 def _labels(configs: Sequence[InferenceConfig], labels: Sequence[str] | None) -> list[str]:

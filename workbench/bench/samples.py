@@ -15,11 +15,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """Runs that followed each other, while the other configs waited.
+    """Runs of one config within a short time, in which all configs had their turns.
 
     Attributes:
         samples_ms: the latency of each run, in milliseconds, in order.
-        began_s: when it began, in seconds since the benchmark did.
+        began_s: when it began, in seconds since the benchmark did; for all configs the same.
         others: the share of the machine's processor time that other programs took meanwhile, 0 to 1.
         mhz: the mean clock of the processor's cores at its end.
 
