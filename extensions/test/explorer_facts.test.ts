@@ -370,6 +370,20 @@ describe("colours", () => {
     expect(explorer.rows("Shown")).toEqual([]);
   });
 
+  it("by a number of many digits show the same few everywhere", async () => {
+    const measured = { ...latency, keys: [1, 4], values: [0.06454599999999999, 0.06454599999999999] };
+    const explorer = await explore(before(), { overlays: [measured], colour_by: "overlay:latency" });
+    expect(one(legend(explorer), ".pwb-ticks").textContent).toBe("0.06455");
+    explorer.hover(4);
+    expect(explorer.tip.textContent).toContain("latency: 0.06455 ms\n");
+    explorer.click(4);
+    expect(explorer.rows("Shown")).toEqual([["", "latency: 0.06455 ms"]]);
+    const layers: Partial<GraphViewTraits> = { mode: "layers", open_blocks: ["/none"] };
+    const closed = await explore(before(), { overlays: [measured], colour_by: "overlay:latency", ...layers });
+    closed.hover("/Net");
+    expect(closed.tip.textContent).toContain("latency: 0.1291 ms (sum)");
+  });
+
   it("of a closed block are what its ops have together, which its tip says", async () => {
     const explorer = await explore(before(), { overlays: [latency], colour_by: "overlay:latency", mode: "layers", open_blocks: ["/none"] });
     explorer.hover("/Net");

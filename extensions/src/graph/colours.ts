@@ -1,5 +1,6 @@
 /** Colours of ops by what they are or by a number each, with what a legend needs. */
 import { markWord, showable, stageText } from "./describe";
+import { shortNumber } from "./numbers";
 import type { Scene } from "./scene";
 
 /** A number per op, by its place in the scene; NaN where there is none. */
@@ -56,7 +57,7 @@ export interface Colouring {
   categories: Category[];
   scale?: Scale;
   valueOf: (op: number) => number | null;
-  /** What hovering shows; numbers exactly, with their unit. */
+  /** What hovering shows; numbers with their unit. */
   text: (op: number) => string;
   /** Fill and letters for an op; null for one that keeps its plain colour. */
   colourOf: (op: number, dark: boolean) => { fill: string; ink: string } | null;
@@ -266,7 +267,7 @@ function byNumber(scene: Scene, overlay: Overlay): Colouring {
   };
   const text = (op: number) => {
     const value = valueOf(op);
-    return `${name}: ${value === null ? "no number" : [String(value), unit].filter(Boolean).join(" ")}`;
+    return `${name}: ${value === null ? "no number" : [shortNumber(value), unit].filter(Boolean).join(" ")}`;
   };
   const scale = scaleOf(values.subarray(0, scene.count), name, unit);
   if (!scale) return { ...none(scene, overlay.name), valueOf, text };
@@ -357,15 +358,6 @@ function decades(min: number, max: number): number[] {
   const ticks: number[] = [];
   for (let power = from; power <= to; power += stride) ticks.push(10 ** power);
   return ticks;
-}
-
-function shortNumber(value: number): string {
-  const rounded = Number(value.toPrecision(4));
-  // The largest of all numbers rounds up to none.
-  const short = Number.isFinite(rounded) ? rounded : value;
-  const size = Math.abs(short);
-  if (size !== 0 && (size < 0.001 || size >= 100_000)) return short.toExponential().replace("e+", "e");
-  return String(short === 0 ? 0 : short);
 }
 
 /** Even steps between the stops, as `#rrggbb`. */

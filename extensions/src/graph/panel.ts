@@ -1,6 +1,7 @@
 /** What is known of the selection, beside the drawing. */
 import { h, s } from "../dom";
 import type { Row, Section } from "./describe";
+import { shortNumber } from "./numbers";
 
 export interface PanelEvents {
   jump(op: number): void;
@@ -109,7 +110,7 @@ function histogramOf(found: Histogram): Node[] {
   const { counts = [], edges = [], count = 0, finite = 0 } = found;
   const words: string[] = [];
   const say = (name: string, value: number | undefined) => {
-    if (value !== undefined) words.push(`${name} ${Number(value.toPrecision(4))}`);
+    if (value !== undefined) words.push(`${name} ${shortNumber(value)}`);
   };
   say("min", found.min);
   say("max", found.max);
@@ -122,7 +123,7 @@ function histogramOf(found: Histogram): Node[] {
   const step = wide / Math.max(1, counts.length);
   const bars = counts.map((number, at) => {
     const tall = number === 0 ? 0 : Math.max(1, (number / most) * high);
-    const range = `${Number(edges[at]?.toPrecision(4))} to ${Number(edges[at + 1]?.toPrecision(4))}: ${number.toLocaleString("en")}`;
+    const range = `${shortNumber(edges[at] ?? NaN)} to ${shortNumber(edges[at + 1] ?? NaN)}: ${number.toLocaleString("en")}`;
     const bar = { x: at * step, y: high - tall, width: Math.max(0.5, step - 0.5), height: tall };
     return s("rect", bar, s("title", {}, range));
   });

@@ -4,6 +4,7 @@ import type { Point, Size } from "../viewport";
 import type { Colouring } from "./colours";
 import { opTitle, showable } from "./describe";
 import { blockNumbers } from "./node_colours";
+import { shortNumber } from "./numbers";
 import type { Picture } from "./picture";
 
 const marks = ["", "+ added", "− removed", "~ altered"];
@@ -29,7 +30,7 @@ function blockNumber(picture: Picture, at: number, colours: Colouring | null, co
   if (!colours?.scale) return "";
   const number = blockNumbers(picture, colours, combine).get(at);
   if (number === undefined) return "";
-  return `${colours.title}: ${Number(number.toPrecision(6))} ${colours.scale.unit} (${combine})`;
+  return `${colours.title}: ${shortNumber(number)} ${colours.scale.unit} (${combine})`;
 }
 
 export class Tip {
