@@ -370,6 +370,21 @@ describe("colours", () => {
     expect(explorer.rows("Shown")).toEqual([]);
   });
 
+  it("by a number keep their whole legend in sight beside the panel of a narrow cell", async () => {
+    const wide = { ...latency, values: [200_000, 400_000, NaN, 900_000] };
+    const explorer = await explore(before(), { overlays: [wide], colour_by: "overlay:latency" });
+    explorer.el.style.width = "600px";
+    explorer.click(4);
+    await frames();
+    const { right } = legend(explorer).getBoundingClientRect();
+    const ticks = [...legend(explorer).querySelectorAll(".pwb-ticks span")].map((tick) => tick.getBoundingClientRect());
+    const shown = ticks.filter(({ width }) => width > 0);
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown.at(-1)!.right).toBeLessThan(right);
+    expect(one(legend(explorer), ".pwb-scale").getBoundingClientRect().right).toBeLessThan(right);
+    shown.slice(1).forEach((tick, at) => expect(tick.left).toBeGreaterThan(shown[at]!.right));
+  });
+
   it("by a number of many digits show the same few everywhere", async () => {
     const measured = { ...latency, keys: [1, 4], values: [0.06454599999999999, 0.06454599999999999] };
     const explorer = await explore(before(), { overlays: [measured], colour_by: "overlay:latency" });

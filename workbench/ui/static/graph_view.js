@@ -231,6 +231,7 @@ body[data-jp-theme-light="false"] .pwb-graph,
 }
 .pwb-middle {
   position: relative;
+  container-type: inline-size;
   flex: 1 1 auto;
   min-width: 0;
 }
@@ -315,6 +316,7 @@ body[data-jp-theme-light="false"] .pwb-graph,
 }
 .pwb-scale {
   width: 200px;
+  max-width: calc(100% - 24px);
   height: 12px;
   margin: 4px 12px 0;
   border: 1px solid var(--pwb-line1);
@@ -322,6 +324,7 @@ body[data-jp-theme-light="false"] .pwb-graph,
 .pwb-ticks {
   position: relative;
   width: 200px;
+  max-width: calc(100% - 24px);
   height: 1.5em;
   margin: 0 12px;
 }
@@ -329,6 +332,12 @@ body[data-jp-theme-light="false"] .pwb-graph,
   position: absolute;
   transform: translateX(-50%);
   white-space: nowrap;
+}
+/* Beside the panel in a narrow page the bar has no room for all the numbers under it. */
+@container (max-width: 540px) {
+  .pwb-ticks span:nth-child(even):not(:nth-child(2):last-child) {
+    display: none;
+  }
 }
 .pwb-tip {
   position: absolute;
