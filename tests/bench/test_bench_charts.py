@@ -480,6 +480,11 @@ def test_titles_and_units_are_everywhere() -> None:
         assert re.search(r"\bms\b|ratio", told)
 
 
+def test_no_page_offers_to_send_a_chart_to_a_server() -> None:
+    for figure in [*every_chart(["a"], "light"), *(empty("light") for empty in EMPTY.values())]:
+        assert "sendChartToCloud" in figure.layout.modebar.remove
+
+
 def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     label = "</script><script>alert(1)</script>"
     for index, figure in enumerate(every_chart([label], "dark")[3:5]):

@@ -110,6 +110,8 @@ def test_runs_and_latencies_join_the_chart(screen: Screen) -> None:
     screen.control("seconds each").fill("0.5")
     screen.press("Measure")
     expect(screen.bars()).to_have_count(1, timeout=SLOW_MS)
+    expect(screen.root.locator(".modebar-btn[data-title^='Download']")).to_be_attached()
+    expect(screen.root.locator(".modebar-btn[data-title^='Share']")).to_have_count(0)
     screen.control("oneDNN").select_option("off")
     screen.says(re.compile(r"^10 passes"))
     screen.press("Measure")

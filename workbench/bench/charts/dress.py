@@ -208,6 +208,9 @@ def figure_of(
             "traceorder": "normal",
         },
         hoverlabel={"align": "left", "namelength": -1},
+        # plotly.js 4 has a button that sends the chart to a server. Wherever a figure is shown it goes with it,
+        # where a config would be one per page.
+        modebar={"remove": ["sendChartToCloud"]},
     )
     figure.update_xaxes(automargin=True, zeroline=False, title={"standoff": 8, "font": {"size": 13}})
     figure.update_yaxes(automargin=True, zeroline=False, title={"standoff": 8, "font": {"size": 13}})

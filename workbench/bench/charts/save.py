@@ -77,7 +77,7 @@ def save_chart(
 
 
 def _page(figure: go.Figure, theme: str | None) -> bytes:
-    # plotly.js 4 has a button that sends the chart to a server; a chart on disk goes nowhere.
+    # Ours have no button that sends them to a server by themselves; any other figure has none by this.
     config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "typesetMath": False}
     body = figure.to_html(full_html=False, include_plotlyjs=True, config=config)
     title = html.escape(html.unescape(figure.layout.title.text or "chart"))
