@@ -16,7 +16,7 @@ from workbench.cli.options import (
     input_option,
     model_argument,
     read_inputs,
-    seconds,
+    seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -27,15 +27,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @model_argument
-@click.option(
-    "--seconds",
-    type=float,
-    default=2.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="Steady-state measurement per config, at most.",
-)
+@seconds_option(2.0, "Steady-state measurement per config, at most.")
 @click.option(
     "--pass",
     "passes",

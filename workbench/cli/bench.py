@@ -15,7 +15,7 @@ from workbench.cli.options import (
     input_option,
     model_argument,
     read_inputs,
-    seconds,
+    seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -59,15 +59,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str | None) -
     is_flag=True,
     help="With --predictors: threads as of a Python program, which take turns.",
 )
-@click.option(
-    "--seconds",
-    type=float,
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="Steady-state measurement per config, size or number of predictors, at most.",
-)
+@seconds_option(5.0, "Steady-state measurement per config, size or number of predictors, at most.")
 @click.option(
     "--within",
     type=float,

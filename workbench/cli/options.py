@@ -28,6 +28,24 @@ def seconds(context: click.Context, option: click.Parameter, value: float | None
     return value
 
 
+def seconds_option(default: float, words: str) -> Callable[[Command], Command]:
+    """The option ``--seconds`` of a command that measures.
+
+    Args:
+        default: in seconds.
+        words: what takes this long, for the help text.
+    """
+    return click.option(
+        "--seconds",
+        type=float,
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        callback=seconds,
+        help=words,
+    )
+
+
 time_limit_option = click.option(
     "--time-limit",
     type=float,

@@ -13,7 +13,7 @@ from workbench.cli.options import (
     input_option,
     model_argument,
     read_inputs,
-    seconds,
+    seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -21,15 +21,7 @@ from workbench.config import InferenceConfig
 
 @click.command()
 @model_argument
-@click.option(
-    "--seconds",
-    type=float,
-    default=3.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="How long to measure.",
-)
+@seconds_option(3.0, "How long to measure.")
 @click.option(
     "--by",
     type=click.Choice(["op", "type", "layer"]),
