@@ -12,13 +12,14 @@ from workbench.bench.charts.dress import (
     NEUTRAL,
     SLOWER,
     beside,
-    counted,
     empty_figure,
     figure_of,
     hover_text,
     label_text,
+    log_axis,
     ms,
     row_labels,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -101,9 +102,7 @@ def comparison_chart(
         said += f" The band, within {100 * same:g} % of 1, counts as no difference."
     if any(one.ci95 is None for one in shown):
         said += " No interval: too few rounds for one."
-    lost = len(comparisons) - len(shown)
-    if lost:
-        said += f" {counted(lost, 'comparison')} without a ratio {'is' if lost == 1 else 'are'} not shown."
+    said += f" {without(len(comparisons) - len(shown), 'comparison', 'a ratio')}"
     names = [one.b if alone else f"{one.b} / {one.a}" for one in shown]
     figure = figure_of(title, said, theme, height=40 + 52 * len(shown), right=170)
     notes = []
@@ -147,22 +146,12 @@ def comparison_chart(
 
 
 def _ratio_axis(figure: go.Figure, low: float, high: float) -> None:
-    axis = "ratio of latencies (1 = as fast)"
+    figure.update_xaxes(title={"text": "ratio of latencies (1 = as fast)"})
     if low > 0 and high / low > WIDE:
-        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-        room = 0.06 * math.log10(high / low)
-        figure.update_xaxes(
-            title={"text": axis},
-            type="log",
-            tickmode="array",
-            tickvals=ticks,
-            ticktext=[f"{one:g}" for one in ticks],
-            range=[math.log10(low) - room, math.log10(high) + room],
-        )
+        log_axis(figure, low, high, "{:g}".format, room=0.06)
         return
     room = 0.08 * (high - low) or 0.05
-    figure.update_xaxes(title={"text": axis}, range=[low - room, high + room], tickformat=".3~f")
+    figure.update_xaxes(range=[low - room, high + room], tickformat=".3~f")
 
 
 def waterfall_chart(
@@ -197,9 +186,7 @@ def waterfall_chart(
         rest = 0.0
     if rest:
         said += " The whole differs from the sum of its parts where passes need each other."
-    lost = len(steps) - len(known)
-    if lost:
-        said += f" {counted(lost, 'step')} without a number {'is' if lost == 1 else 'are'} not shown."
+    said += f" {without(len(steps) - len(known), 'step', 'a number')}"
     names = [
         "before",
         *(label_text(one.name, 44) for one in known),

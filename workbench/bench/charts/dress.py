@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "x", "star")
 FASTER, SLOWER = "#009E73", "#D55E00"
 # Greys that are seen on both grounds.
 NEUTRAL, FAINT, BAND = "#808080", "rgba(128,128,128,0.45)", "rgba(128,128,128,0.18)"
+LATENCY = "latency of one inference, ms"
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
 GROUNDS = {"light": "#ffffff", "dark": "#111111"}
 
@@ -114,10 +115,10 @@ def measured(runs: Sequence[Run]) -> tuple[list[tuple[Run, Floats]], str]:
     return full, without(len(pairs) - len(full), "run")
 
 
-def without(count: int, what: str) -> str:
-    """A sentence on what is left out since there are no samples of it."""
+def without(count: int, what: str, missed: str = "samples") -> str:
+    """A sentence on what is left out since it has no samples, or not what else it misses; "" for none."""
     return (
-        f"{counted(count, what)} without samples {'is' if count == 1 else 'are'} not shown." if count else ""
+        f"{counted(count, what)} without {missed} {'is' if count == 1 else 'are'} not shown." if count else ""
     )
 
 
@@ -208,8 +209,8 @@ def figure_of(
             "traceorder": "normal",
         },
         hoverlabel={"align": "left", "namelength": -1},
-        # plotly.js 4 has a button that sends the chart to a server. Wherever a figure is shown it goes with it,
-        # where a config would be one per page.
+        # plotly.js 4 has a button that sends the chart to a server. This goes with the figure wherever it is
+        # shown, where a config is for one page.
         modebar={"remove": ["sendChartToCloud"]},
     )
     figure.update_xaxes(automargin=True, zeroline=False, title={"standoff": 8, "font": {"size": 13}})
@@ -232,6 +233,30 @@ def empty_figure(title: str, sentence: str, theme: str) -> go.Figure:
         font={"size": 14},
     )
     return figure
+
+
+def log_axis(
+    figure: go.Figure, low: float, high: float, text: Callable[[float], str] = ms, room: float = 0.03
+) -> None:
+    """A logarithmic x axis with ticks at 1, 2 and 5, over positive bounds.
+
+    Args:
+        figure: whose axis it is.
+        low: the least that is shown.
+        high: the most.
+        text: words of a tick.
+        room: beyond both, as a share of what lies between them.
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    beyond = room * math.log10(high / low)
+    figure.update_xaxes(
+        type="log",
+        tickmode="array",
+        tickvals=ticks,
+        ticktext=[text(one) for one in ticks],
+        range=[math.log10(low) - beyond, math.log10(high) + beyond],
+    )
 
 
 def row_labels(figure: go.Figure, labels: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from workbench.bench.charts.dress import (
+    LATENCY,
     LINE,
     NEUTRAL,
     counted,
@@ -99,7 +100,7 @@ def history_chart(points: Sequence[Point], theme: str = "light") -> go.Figure:
                 font={"size": 11},
             )
     figure.update_xaxes(title={"text": "measured at"})
-    figure.update_yaxes(title={"text": "latency of one inference, ms"}, rangemode="tozero")
+    figure.update_yaxes(title={"text": LATENCY}, rangemode="tozero")
     return figure
 
 

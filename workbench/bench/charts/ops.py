@@ -18,6 +18,7 @@ from workbench.bench.charts.dress import (
     label_text,
     ms,
     row_labels,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ def ops_chart(rows: Sequence[Row], theme: str = "light", *, most: int = 25) -> g
     coloured = dict(zip(ranked[:TYPES_MOST], COLOURS, strict=False))
     rest = len(ranked) > TYPES_MOST or bool(others)
     said = f"{counted(len(known), 'op')}, {ms(sum(one['ms'] for one in known))} ms in all."
-    lost = len(rows) - len(known)
-    if lost:
-        said += f" {counted(lost, 'op')} without a time {'is' if lost == 1 else 'are'} not shown."
+    said += f" {without(len(rows) - len(known), 'op', 'a time')}"
     bars = len(shown) + bool(others)
     figure = figure_of(
         title,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from workbench.bench.charts.dress import (
     COLOURS,
+    LATENCY,
     NEUTRAL,
     beside,
     counted,
@@ -19,6 +20,7 @@ from workbench.bench.charts.dress import (
     has_tail,
     hover_text,
     label_text,
+    log_axis,
     measured,
     ms,
     row_labels,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 NOTHING = "No samples yet: run a benchmark, and each of its configs is shown here."
-LATENCY = "latency of one inference, ms"
 # Of more samples than this, every n-th is drawn as a point; box and percentiles are made of all.
 POINTS_MOST = 2000
 # Steps of an ECDF that are drawn beside its slowest samples, which are drawn one by one.
@@ -264,20 +265,6 @@ def ecdf_chart(runs: Sequence[Run], theme: str = "light") -> go.Figure:
             max(float(samples.max()) for _, samples in pairs),
         )
     return figure
-
-
-def log_axis(figure: go.Figure, low: float, high: float) -> None:
-    """A logarithmic x axis with ticks at 1, 2 and 5, over positive bounds."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-    room = 0.03 * math.log10(high / low)
-    figure.update_xaxes(
-        type="log",
-        tickmode="array",
-        tickvals=ticks,
-        ticktext=[ms(one) for one in ticks],
-        range=[math.log10(low) - room, math.log10(high) + room],
-    )
 
 
 def _edges(runs: Sequence[Floats], log: bool) -> Floats:

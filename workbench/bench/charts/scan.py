@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from workbench.bench.charts.dress import (
     COLOURS,
+    LATENCY,
     NEUTRAL,
     counted,
     empty_figure,
@@ -133,7 +134,7 @@ def scan_chart(points: Sequence[Sized], theme: str = "light", *, what: str = "ba
         ticktext=[f"{one:,}" for one in _readable(sizes, wide)],
     )
     figure.update_yaxes(rangemode="tozero")
-    figure.update_yaxes(title={"text": "latency of one inference, ms"}, col=1)
+    figure.update_yaxes(title={"text": LATENCY}, col=1)
     figure.update_yaxes(title={"text": "latency for each item, ms"}, col=2)
     least = int(np.argmin(p50 / sizes))
     figure.add_annotation(
@@ -186,10 +187,8 @@ def throughput_chart(points: Sequence[Loaded], theme: str = "light") -> go.Figur
         return empty_figure(
             title, "No samples yet: measure the model with several predictors at once.", theme
         )
-    lost = len(points) - len(shown)
     said = "Beside each point: the number of predictors that run at once. Up and left is better."
-    if lost:
-        said += f" {counted(lost, 'point')} without a number {'is' if lost == 1 else 'are'} not shown."
+    said += f" {without(len(points) - len(shown), 'point', 'a number')}"
     figure = figure_of(title, said, theme, height=400, legend=("p99 latency", "p50 latency"), flat=True)
     rates = [one.per_second for one in shown]
     for name, values, colour, symbol, dash in (
@@ -211,6 +210,6 @@ def throughput_chart(points: Sequence[Loaded], theme: str = "light") -> go.Figur
                 f"{name} %{{x:.4~g}} ms<extra></extra>",
             )
         )
-    figure.update_xaxes(title={"text": "latency of one inference, ms"}, rangemode="tozero")
+    figure.update_xaxes(title={"text": LATENCY}, rangemode="tozero")
     figure.update_yaxes(title={"text": "throughput, inferences/s"}, rangemode="tozero")
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -144,9 +144,7 @@ def _draw(figure: go.Figure, row: int, run: Run, course: _Course, budget: int) -
                 "color": colour,
                 "opacity": 0.5 if figure.layout.meta["theme"] == "light" else 0.85,
             },
-            name="sample",
-            legendgroup="sample",
-            showlegend=_is_first(figure, "sample"),
+            **_entry(figure, "sample"),
             hovertemplate=f"{whole}<br>%{{y:.4~g}} ms at %{{x:.3~f}} s<extra></extra>",
         ),
         row=row,
@@ -167,9 +165,7 @@ def _draw(figure: go.Figure, row: int, run: Run, course: _Course, budget: int) -
                     for one in samples[outlying]
                 ],
             },
-            name="outlier",
-            legendgroup="outlier",
-            showlegend=_is_first(figure, "outlier"),
+            **_entry(figure, "outlier"),
             hovertemplate=f"{whole}<br>outlier: %{{customdata:.4~g}} ms at %{{x:.3~f}} s<extra></extra>",
         ),
         row=row,
@@ -183,9 +179,7 @@ def _draw(figure: go.Figure, row: int, run: Run, course: _Course, budget: int) -
             mode="lines+markers",
             line={"color": NEUTRAL, "width": 2},
             marker={"size": 5},
-            name="median of a round",
-            legendgroup="median of a round",
-            showlegend=_is_first(figure, "median of a round"),
+            **_entry(figure, "median of a round"),
             hovertemplate=f"{whole}<br>median of the round: %{{y:.4~g}} ms<extra></extra>",
         ),
         row=row,
@@ -237,9 +231,7 @@ def _borders(
                 y=[one for _ in places for one in (low, high, None)],
                 mode="lines",
                 line=line,
-                name=name,
-                legendgroup=name,
-                showlegend=_is_first(figure, name),
+                **_entry(figure, name),
                 hoverinfo="skip",
             ),
             row=row,
@@ -247,9 +239,11 @@ def _borders(
         )
 
 
-def _is_first(figure: go.Figure, group: str) -> bool:
-    """Whether no row above has an entry in the legend for this: it may have no outliers, say."""
-    return not any(trace.legendgroup == group and len(trace.x) for trace in figure.data)
+def _entry(figure: go.Figure, name: str) -> dict[str, Any]:
+    """The name of a trace, and its entry in the legend unless a row above has it."""
+    # That row may have no outliers, say.
+    known = any(trace.legendgroup == name and len(trace.x) for trace in figure.data)
+    return {"name": name, "legendgroup": name, "showlegend": not known}
 
 
 def _median_line(
