@@ -223,3 +223,11 @@ def test_a_print_cut_short_is_an_error(tmp_path: Path) -> None:
     sections, _ = stored([banner("before", "a_pass") + module("relu")], tmp_path)
     with pytest.raises(TraceError, match="trace again"):
         pir_stages(sections, [PassRun("a_pass")])
+
+
+def test_a_closed_trace_says_so() -> None:
+    closed = wb.trace(wb.sample("digits"))
+    closed.close()
+    closed.session.close()
+    with pytest.raises(TraceError, match=r"the trace is closed.*: trace the model again$"):
+        _ = closed[-1].graph

@@ -258,6 +258,22 @@ def test_closing_while_it_reads(trace: wb.PassTrace, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ""
 
 
+def test_a_trace_that_is_closed_while_it_is_read_ahead(capfd: pytest.CaptureFixture[str]) -> None:
+    taken = wb.trace(wb.sample("digits"))
+    view = wb.view(taken)
+    # Stages that changed are still to be read, in a thread.
+    taken.close()
+    taken.session.close()
+    assert view.wait(PATIENCE_S)
+    last = taken.changed[-1].index
+    view._documents.clear()
+    view.stage = last
+    assert view.wait(PATIENCE_S)
+    assert "the trace is closed" in view.message
+    view.close()
+    assert capfd.readouterr().err == ""
+
+
 def test_it_can_show_something_else(view: GraphView) -> None:
     from workbench.ui.graph_sources import OneGraph
 

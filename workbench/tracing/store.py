@@ -48,8 +48,16 @@ class DumpStore:
         return digest
 
     def get(self, digest: str) -> bytes:
-        """The dump of this digest."""
-        return (self.folder / digest).read_bytes()
+        """The dump of this digest.
+
+        Raises:
+            TraceError: if the folder is gone, as after `close`.
+        """
+        try:
+            return (self.folder / digest).read_bytes()
+        except FileNotFoundError:
+            # Who reads ahead in a thread may come after `close`, and after the end of the kernel began.
+            raise TraceError("the trace is closed, and its dumps are gone: trace the model again") from None
 
     def graph(self, key: str, read: Callable[[], Graph]) -> Graph:
         """The graph under ``key``, made by ``read`` if it is not among the last ones looked at."""
