@@ -17,13 +17,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import workbench
 from workbench import models
-from workbench.bench import History, Run, benchmark
+from workbench.bench import History, Run, benchmark, profile
+from workbench.bench.ablation import ablate
 from workbench.bench.recording import described, shapes_of
 from workbench.bench.scan import scan
 from workbench.bench.throughput import throughput
+from workbench.cli.main import app
 from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, ConfigError, HistoryWarning, WorkbenchError
 
@@ -218,6 +221,58 @@ def test_throughput_is_recorded_as_its_result(digits: models.Model, history: His
     assert (entry.id, entry.state) == (found.entry, "finished")
     assert [one["predictors"] for one in entry.result["points"]] == [1, 2]
     assert [one["per_second"] for one in entry.result["points"]] == [one.per_second for one in found.points]
+    assert [run.label for run in entry.runs] == ["1 predictor", "2 predictors"]
+    for run, point in zip(history.runs(entry), found.points, strict=True):
+        assert np.concatenate([one.samples_ms for one in run.rounds]).tolist() == point.samples_ms.tolist()
+    # What several do at once is no latency over time.
+    assert history.over_time(digits) == []
+
+
+def test_what_of_throughput_was_over_is_kept(digits: models.Model, history: History) -> None:
+    cancel = threading.Event()
+
+    def tell(share: float, text: str) -> None:
+        if text.startswith("round 3 of"):
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        throughput(digits, [1, 2], seconds=0.3, native=False, progress=tell, cancel=cancel)
+    (entry,) = history.entries(kind="throughput")
+    assert entry.state == "cancelled"
+    assert [len(run.rounds) for run in history.runs(entry)] == [2, 2]
+    assert all(run.p50_ms is not None for run in entry.runs)
+
+
+def test_a_profile_is_recorded_with_its_ops_and_its_latency(digits: models.Model, history: History) -> None:
+    found = profile(digits, seconds=0.2)
+    (entry,) = history.entries(kind="profile")
+    assert (entry.id, entry.state, entry.inputs) == (found.entry, "finished", {"image": [1, 1, 8, 8]})
+    (run,) = entry.runs
+    assert (run.label, run.samples, run.p50_ms) == ("default", found.runs, found.plain_ms)
+    assert [one["ms"] for one in entry.result["ops"]] == [one.ms for one in found.ops]
+    assert history.over_time(digits) == []
+    assert profile(digits, seconds=0.02, record=False).entry is None
+    assert len(history.entries()) == 1
+
+
+def test_an_ablation_is_recorded_beside_its_batches(
+    digits: models.Model, history: History, tmp_path: Path
+) -> None:
+    def take(**given: Any) -> Any:
+        return ablate(digits, passes=["conv2d_bn_onednn_fuse_pass"], seconds=0.02, pairs=False, **given)
+
+    take(folder=tmp_path / "unrecorded", record=False)
+    assert history.entries() == []
+    found = take(folder=tmp_path / "kept")
+    whole, *batches = history.entries(kind="ablation")
+    assert [one["pass"] for one in whole.result["passes"]] == [one.name for one in found.passes]
+    assert (whole.runs, whole.state) == ((), "finished")
+    assert batches and all(one.runs for one in batches)
+    shown = CliRunner().invoke(app, ["history"], catch_exceptions=False).output.splitlines()
+    assert any("ablation" in line and "1 pass" in line for line in shown)
+    # What was kept is no new measurement.
+    take(folder=tmp_path / "kept")
+    assert len(history.entries()) == 1 + len(batches)
 
 
 def test_a_killed_process_loses_no_round_that_was_reported_as_over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.history import Recorder
 from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import described, recording, shapes_of
-from workbench.bench.samples import Floats
+from workbench.bench.samples import Floats, Round
 from workbench.bench.stats import student
 from workbench.config import InferenceConfig
 from workbench.core import ConcurrentRuns, Session
@@ -134,7 +136,8 @@ def throughput(
         cancel: set it to stop.
         time_limit: seconds that any one native call may take.
         seed: of the random inputs and of the order.
-        record: as in `benchmark`; its kind in the history is "throughput", and its facts are its result.
+        record: as in `benchmark`; its kind in the history is "throughput", its rounds are there as they end,
+            a config for each number of predictors, and its facts are its result.
 
     Raises:
         CancelledError: after ``cancel`` was set.
@@ -153,8 +156,16 @@ def throughput(
     with recording("throughput", model, where, shapes_of([arrays]), seconds, record=record) as recorder:
         with Session(model, config, time_limit=time_limit) as session, cancels(cancel, [session]):
             tell(0.0, "loading")
+            create_ms = session.load().create_s * 1e3
+            begin = time.perf_counter()
+            session.run(arrays)
+            starts = create_ms, (time.perf_counter() - begin) * 1e3
             notices = session.notices
-            taken = _in_turns(session, arrays, predictors, seconds / ROUNDS, native, tell, cancel, seed)
+            for position, count in enumerate(predictors):
+                recorder.run(position, _label(count), config, notices)
+            taken = _in_turns(
+                session, arrays, predictors, seconds / ROUNDS, native, tell, cancel, seed, starts, recorder
+            )
         points = tuple(_point(count, rounds) for count, rounds in zip(predictors, taken, strict=True))
         ran_native = all(one.native for rounds in taken for one in rounds)
         found = Throughput(model.name, config, ran_native, notices, points, where, recorder.id)
@@ -172,10 +183,14 @@ def _in_turns(
     tell: Progress,
     cancel: threading.Event,
     seed: int,
+    starts: tuple[float, float],
+    recorder: Recorder,
 ) -> list[list[ConcurrentRuns]]:
-    """The rounds of each number of predictors."""
-    for count in predictors:
-        session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
+    """The rounds of each number of predictors; ``starts``: creation and the first run, in milliseconds."""
+    for position, count in enumerate(predictors):
+        warm = session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
+        recorder.launch(position, 0, *starts, _samples_ms(warm))
+    begin = time.perf_counter()
     rng = np.random.default_rng(seed)
     taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
     for turn in range(ROUNDS):
@@ -183,15 +198,26 @@ def _in_turns(
             go_on(cancel)
             count = predictors[index]
             share = (turn + place / len(predictors)) / ROUNDS
-            tell(share, f"round {turn + 1} of {ROUNDS}: {count} predictor{'' if count == 1 else 's'}")
-            taken[index].append(
-                session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
-            )
+            tell(share, f"round {turn + 1} of {ROUNDS}: {_label(count)}")
+            began_s = time.perf_counter() - begin
+            one = session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
+            taken[index].append(one)
+            recorder.round(int(index), 0, turn, Round(_samples_ms(one), began_s))
     return taken
+
+
+def _label(count: int) -> str:
+    return f"{count} predictor{'' if count == 1 else 's'}"
+
+
+def _samples_ms(runs: ConcurrentRuns) -> Floats:
+    """The latencies of all predictors, in the order in which the runs ended."""
+    order = np.argsort(np.concatenate(runs.ended_ns), kind="stable")
+    return np.concatenate(runs.samples_ns)[order] / 1e6
 
 
 def _point(count: int, rounds: Sequence[ConcurrentRuns]) -> ThroughputPoint:
     rates = np.array([one.per_second for one in rounds])
     mean, interval = student(rates)
-    samples = np.concatenate([part for one in rounds for part in one.samples_ns]) / 1e6
+    samples = np.concatenate([_samples_ms(one) for one in rounds])
     return ThroughputPoint(count, mean, (max(0.0, interval[0]), interval[1]), samples)

@@ -15,11 +15,13 @@ from workbench.cli.options import (
     config_options,
     input_option,
     model_argument,
+    no_history_option,
     read_inputs,
     seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
+from workbench.errors import HistoryWarning
 
 if TYPE_CHECKING:
     from workbench.bench.ablation import Ablation
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     metavar="FILE.html",
     help="Write the waterfall to this .html, .png or .svg.",
 )
+@no_history_option
 @input_option
 @config_options
 @time_limit_option
@@ -59,6 +62,7 @@ def ablate(
     no_pairs: bool,
     folder: str | None,
     chart: str | None,
+    no_history: bool,
     inputs: Sequence[str],
     config: InferenceConfig,
     time_limit: float | None,
@@ -76,7 +80,7 @@ def ablate(
     loaded = load(model)
     check_folder(folder)
     check_file(chart)
-    with output.progress() as tell:
+    with output.progress() as tell, output.warnings_as_notices(HistoryWarning):
         found = take(
             loaded,
             config,
@@ -87,6 +91,7 @@ def ablate(
             folder=folder,
             progress=tell,
             time_limit=time_limit,
+            record=not no_history,
         )
     output.notices(found.notices)
     if chart:

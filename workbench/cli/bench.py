@@ -14,6 +14,7 @@ from workbench.cli.options import (
     config_options,
     input_option,
     model_argument,
+    no_history_option,
     read_inputs,
     seconds_option,
     time_limit_option,
@@ -75,7 +76,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str | None) -
     help="Predictors to create one after the other, each in a process of its own; by default up to ten.",
 )
 @click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html, .png or .svg.")
-@click.option("--no-history", is_flag=True, help="Do not record it for `workbench history`.")
+@no_history_option
 @input_option
 @config_options
 @time_limit_option

@@ -113,7 +113,13 @@ def _rows(entry: Entry, label: str | None) -> list[tuple[object, ...]]:
         for run in entry.runs
         if label in (None, run.label)
     ]
-    return rows or [(*start, None, None, None, None, entry.paddle, entry.state)]
+    return rows or [(*start, _words(entry), None, None, None, entry.paddle, entry.state)]
+
+
+def _words(entry: Entry) -> str | None:
+    """What a measurement without configs of its own was of: those of an ablation are in its batches."""
+    passes = entry.result.get("passes") if isinstance(entry.result, dict) else None
+    return None if passes is None else f"{len(passes)} pass{'' if len(passes) == 1 else 'es'}"
 
 
 def _write_chart(kept: History, model: str, label: str | None, file: str) -> None:

@@ -46,6 +46,9 @@ def seconds_option(default: float, words: str) -> Callable[[Command], Command]:
     )
 
 
+no_history_option = click.option(
+    "--no-history", is_flag=True, help="Do not record it for `workbench history`."
+)
 time_limit_option = click.option(
     "--time-limit",
     type=float,

@@ -12,11 +12,13 @@ from workbench.cli.options import (
     config_options,
     input_option,
     model_argument,
+    no_history_option,
     read_inputs,
     seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
+from workbench.errors import HistoryWarning
 
 
 @click.command()
@@ -29,6 +31,7 @@ from workbench.config import InferenceConfig
     show_default=True,
     help="What to add up.",
 )
+@no_history_option
 @input_option
 @config_options
 @time_limit_option
@@ -37,6 +40,7 @@ def profile(
     model: str,
     seconds: float,
     by: str,
+    no_history: bool,
     inputs: Sequence[str],
     config: InferenceConfig,
     time_limit: float | None,
@@ -52,7 +56,7 @@ def profile(
     from workbench.models import load
 
     loaded = load(model)
-    with output.progress() as tell:
+    with output.progress() as tell, output.warnings_as_notices(HistoryWarning):
         found = measure(
             loaded,
             config,
@@ -60,6 +64,7 @@ def profile(
             seconds=seconds,
             progress=tell,
             time_limit=time_limit,
+            record=not no_history,
         )
     groups = None if by == "op" else found.by_type() if by == "type" else found.by_layer()
     output.notices(found.notices)

@@ -25,7 +25,9 @@ from workbench.bench.ablation.results import (
 )
 from workbench.bench.benchmark import Case, Progress, go_on, measure
 from workbench.bench.inputs import random_inputs
+from workbench.bench.recording import recording, shapes_of
 from workbench.config import InferenceConfig
+from workbench.core.tensors import check_inputs
 from workbench.errors import ConfigError, NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
 from workbench.models import Model, load
 
@@ -50,6 +52,7 @@ def ablate(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    record: bool = True,
 ) -> Ablation:
     """Find what each pass that changes something is worth.
 
@@ -72,6 +75,8 @@ def ablate(
         cancel: set it to stop; what is finished stays.
         time_limit: seconds that any one native call may take.
         seed: of the random inputs and of the order.
+        record: write it into the history: every batch of configs as it is measured, and, unless nothing was
+            measured anew, its facts at the end; see `workbench.History`.
 
     Raises:
         CancelledError: after ``cancel`` was set.
@@ -103,8 +108,14 @@ def ablate(
         cancel or threading.Event(),
         time_limit,
         seed,
+        record,
     )
-    return work.ablation(pairs, only)
+    found = work.ablation(pairs, only)
+    if kept.grew and kept.batches:
+        shapes = shapes_of([check_inputs(arrays, model.inputs)])
+        with recording("ablation", model, found.environment, shapes, seconds, record=record) as recorder:
+            recorder.end("finished", result=found.facts())
+    return found
 
 
 @dataclass
@@ -120,6 +131,7 @@ class _Work:
     cancel: threading.Event
     time_limit: float | None
     seed: int
+    record: bool
     baseline: Outputs | None = None
     phase: int = 0
     notices: list[str] = field(default_factory=list)
@@ -254,6 +266,7 @@ class _Work:
                 cancel=self.cancel,
                 time_limit=self.time_limit,
                 seed=self.seed,
+                record=self.record,
                 kind="ablation",
             )
         except FAILURES as error:

@@ -62,6 +62,7 @@ class Profile:
         runs: how many runs of each kind were taken.
         remarks: in words, how the ops' sum fits the latency, and what speaks against these numbers.
         notices: where asked and given differ, in words.
+        entry: its id in the history, None where it was not recorded.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Profile:
     runs: int
     remarks: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    entry: int | None = None
 
     @classmethod
     def from_moments(
@@ -214,6 +216,7 @@ class Profile:
             "runs": self.runs,
             "remarks": list(self.remarks),
             "notices": list(self.notices),
+            "entry": self.entry,
         }
 
     def chart(self, kind: OpsChartKind = "ops", theme: str = "light") -> Any:

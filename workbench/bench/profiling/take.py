@@ -7,15 +7,20 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.history import Recorder
 from workbench.bench.inputs import random_inputs
 from workbench.bench.profiling.result import Profile
+from workbench.bench.recording import described, recording, shapes_of
+from workbench.bench.samples import Round
 from workbench.config import InferenceConfig
 from workbench.core import OutputMoments, Session
+from workbench.core.tensors import check_inputs
 from workbench.errors import NativeError, WorkbenchError
 from workbench.models import Model, load
 from workbench.tracing import PassTrace, trace
@@ -35,6 +40,7 @@ def profile(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
+    record: bool = True,
 ) -> Profile:
     """Measure what each op of the final graph takes, in the very predictor whose graph that is.
 
@@ -47,8 +53,10 @@ def profile(
         seconds: how long to measure.
         count: the most runs of each kind; None for as many as there is time for.
         progress: called with the share done, 0 to 1, and what happens now.
-        cancel: set it to stop; what has been measured is lost.
+        cancel: set it to stop; of what has been measured, the history has the latencies of the whole.
         time_limit: seconds that any one native call may take.
+        record: write it into the history: the latencies of the whole, without the profiler, as they are
+            measured, and its facts as its result; see `workbench.History`.
 
     Raises:
         CancelledError: after ``cancel`` was set.
@@ -67,7 +75,7 @@ def profile(
                 "a trace has its own config: give one of the two, or trace the model with it"
             )
         with cancels(cancel, [model.session]):
-            return _measured(model, inputs, seconds, count, tell, cancel, time_limit)
+            return _measured(model, inputs, seconds, count, tell, cancel, time_limit, record)
     with (
         Session(model if isinstance(model, Model) else load(model), config, time_limit=time_limit) as session,
         cancels(cancel, [session]),
@@ -75,7 +83,7 @@ def profile(
         go_on(cancel)
         taken = trace(session, progress=lambda name: tell(0.0, f"running {name}"), time_limit=time_limit)
         try:
-            return _measured(taken, inputs, seconds, count, tell, cancel, time_limit)
+            return _measured(taken, inputs, seconds, count, tell, cancel, time_limit, record)
         finally:
             taken.close()
 
@@ -88,26 +96,49 @@ def _measured(
     tell: Progress,
     cancel: threading.Event,
     time_limit: float | None,
+    record: bool,
 ) -> Profile:
     session = taken.session
-    fed = random_inputs(session.model) if inputs is None else inputs
+    model = session.model
+    fed = check_inputs(random_inputs(model) if inputs is None else inputs, model.inputs)
     go_on(cancel)
+    where = described([session.config])
+    with recording("profile", model, where, shapes_of([fed]), seconds, record=record) as recorder:
+        found = _recorded(taken, fed, seconds, count, tell, cancel, time_limit, recorder)
+        found = replace(found, entry=recorder.id)
+        recorder.end("finished", result=found.facts())
+    tell(1.0, "done")
+    return found
+
+
+def _recorded(
+    taken: PassTrace,
+    fed: Mapping[str, Any],
+    seconds: float,
+    count: int | None,
+    tell: Progress,
+    cancel: threading.Event,
+    time_limit: float | None,
+    recorder: Recorder,
+) -> Profile:
+    session = taken.session
     tell(0.1, "reading the graph")
     graph, layers = taken[-1].graph, taken.lineage.layers_of(len(taken) - 1)
     go_on(cancel)
     tell(0.2, "warming up")
     warm_up = min(WARM_UP_MOST_S, seconds / 4)
-    session.time(fed, count=RUNS_MOST, seconds=warm_up, time_limit=time_limit)
+    warm = session.time(fed, count=RUNS_MOST, seconds=warm_up, time_limit=time_limit).samples_ns / 1e6
+    recorder.run(0, session.config.label, session.config, session.notices)
+    recorder.launch(0, 0, taken.loaded.create_s * 1e3, float(warm[0]), warm[1:])
     # The first of a session makes the predictor that is hooked, which may take longer than was asked for.
     _block(session, fed, 1, warm_up, time_limit)
-    moments = _moments(session, fed, seconds, count or RUNS_MOST, tell, cancel, time_limit)
+    moments = _moments(session, fed, seconds, count or RUNS_MOST, tell, cancel, time_limit, recorder)
     remarks = []
     if session.given["device"] == "gpu":
         remarks.append(
             "on a GPU an op gives its outputs before they are computed: these are the times it takes to "
             "launch ops, so measure the latency of the whole for what they cost"
         )
-    tell(1.0, "done")
     return Profile.from_moments(
         moments,
         graph,
@@ -127,6 +158,7 @@ def _moments(
     tell: Progress,
     cancel: threading.Event,
     time_limit: float | None,
+    recorder: Recorder,
 ) -> OutputMoments:
     """The moments of all runs, measured in blocks so that it can be told how far it is."""
     taken: list[OutputMoments] = []
@@ -137,9 +169,11 @@ def _moments(
         done = max(runs / count, (time.perf_counter() - begin) / seconds)
         tell(0.2 + 0.8 * min(1.0, done), f"profiling: {runs} runs")
         left = max(1e-3, seconds - (time.perf_counter() - begin))
+        began_s = time.perf_counter() - begin
         block = _block(session, inputs, count - runs, min(left, seconds / BLOCKS), time_limit)
         if taken and block.ops != taken[0].ops:
             raise _differs(session, "")
+        recorder.round(0, 0, len(taken), Round(block.plain_ns / 1e6, began_s))
         taken.append(block)
         runs += len(block.plain_ns)
     first = taken[0]
