@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workbench import deploy
     from workbench.bench import Benchmark, History, benchmark, profile
     from workbench.bench.ablation import ablate
+    from workbench.bench.sweep import sweep
     from workbench.config import InferenceConfig
     from workbench.core import Session
     from workbench.errors import WorkbenchError
@@ -36,6 +37,7 @@ _ROOMS = {
     "sample": "models",
     "sample_inputs": "models",
     "sample_labels": "models",
+    "sweep": "bench.sweep",
     "trace": "tracing",
     "view": "ui",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "sample",
     "sample_inputs",
     "sample_labels",
+    "sweep",
     "trace",
     "view",
 ]

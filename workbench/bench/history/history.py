@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from workbench.bench.history import read
 from workbench.bench.history.entries import KINDS, Entry, Kind, Point
 from workbench.bench.history.export import write_csv, write_json
 from workbench.bench.history.processes import began_s, machine
-from workbench.bench.history.record import Recorder
+from workbench.bench.history.record import Recorder, write_whole
 from workbench.bench.history.store import chosen_path, explained, open_to_write, reading, reason, transaction
 from workbench.bench.history.values import Moment, json_of, moment, stamp, text_of
 from workbench.bench.samples import Run
@@ -60,24 +60,43 @@ class History:
         Raises:
             WorkbenchError: the file is damaged, is no history, or was written by a newer release.
         """
-        if kind not in KINDS:
-            raise WorkbenchError(f"kind is {kind!r}: give one of {', '.join(KINDS)}")
-        shapes = {name: [int(n) for n in getattr(one, "shape", one)] for name, one in (inputs or {}).items()}
-        columns = {
-            "began": stamp(datetime.now(timezone.utc)),
-            "kind": kind,
-            "model": text_of(model_facts["name"]),
-            "model_hash": model_facts["hash"],
-            "ir": model_facts["ir"],
-            "inputs": json_of(shapes),
-            "environment": json_of(environment),
-            "seconds": seconds,
-            "host": machine(),
-            "pid": os.getpid(),
-            "pid_began_s": began_s(os.getpid()),
-        }
+        columns = _columns(kind, model_facts, environment, datetime.now(timezone.utc), seconds, inputs)
         with explained(self.path):
             return Recorder(self.path, columns)
+
+    def add(
+        self,
+        kind: Kind,
+        model_facts: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        runs: Sequence[Run],
+        *,
+        began: datetime,
+        seconds: float | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> int | None:
+        """Record a measurement that is over, such as one that another machine made, as one transaction.
+
+        Args:
+            kind: as for `begin`, like all that is not named here.
+            model_facts: the model.
+            environment: the machine it was measured on.
+            runs: what was measured.
+            began: when.
+            seconds: how long was asked for.
+            inputs: the arrays or their shapes.
+
+        Returns:
+            Its id; None where no history is kept, or where the file cannot be written, which a warning says.
+
+        Raises:
+            WorkbenchError: as `begin`.
+        """
+        columns = _columns(kind, model_facts, environment, began.astimezone(timezone.utc), seconds, inputs)
+        if self.path is None:
+            return None
+        with explained(self.path):
+            return write_whole(self.path, columns, runs)
 
     def entries(
         self,
@@ -235,6 +254,32 @@ class History:
             name = getattr(model, "name", model)
             raise WorkbenchError(f"the history has no benchmark of {name}: run workbench bench first")
         return history_chart(points, theme)
+
+
+def _columns(
+    kind: Kind,
+    model_facts: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    began: datetime,
+    seconds: float | None,
+    inputs: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    if kind not in KINDS:
+        raise WorkbenchError(f"kind is {kind!r}: give one of {', '.join(KINDS)}")
+    shapes = {name: [int(n) for n in getattr(one, "shape", one)] for name, one in (inputs or {}).items()}
+    return {
+        "began": stamp(began),
+        "kind": kind,
+        "model": text_of(model_facts["name"]),
+        "model_hash": model_facts["hash"],
+        "ir": model_facts["ir"],
+        "inputs": json_of(shapes),
+        "environment": json_of(environment),
+        "seconds": seconds,
+        "host": machine(),
+        "pid": os.getpid(),
+        "pid_began_s": began_s(os.getpid()),
+    }
 
 
 def _unknown(number: object) -> WorkbenchError:

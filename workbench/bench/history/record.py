@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,26 @@ from workbench.bench.history.entries import End
 from workbench.bench.history.read import percentiles, samples_of
 from workbench.bench.history.store import ELSEWHERE, open_to_write, reason, transaction
 from workbench.bench.history.values import blob_of, json_of, text_of
-from workbench.bench.samples import Floats, Round
+from workbench.bench.samples import Floats, Launch, Round, Run
 from workbench.bench.stats import summary
 from workbench.config import InferenceConfig
 from workbench.errors import HistoryWarning
+
+# The first value of each is the measurement's number.
+_RUN = "INSERT INTO run (measurement, position, label, config, notices) VALUES (?, ?, ?, ?, ?)"
+_LAUNCH = (
+    "INSERT INTO launch (measurement, position, number, create_ms, first_ms, warmup_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_PEAK = "UPDATE launch SET peak_bytes = ?4 WHERE measurement = ?1 AND position = ?2 AND number = ?3"
+_ROUND = (
+    "INSERT INTO round (measurement, position, launch, number, began_s, samples_ms, others, mhz) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_NUMBERS = (
+    "UPDATE run SET samples = ?, p50_ms = ?, p90_ms = ?, p99_ms = ?, p50_low_ms = ?, p50_high_ms = ? "
+    "WHERE measurement = ? AND position = ?"
+)
 
 
 class Recorder:
@@ -44,11 +61,7 @@ class Recorder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = open_to_write(path)
-            names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-            made = self._connection.execute(
-                f"INSERT INTO measurement ({names}) VALUES ({marks})", tuple(columns.values())
-            )
-            self.id = made.lastrowid
+            self.id = _insert(self._connection, columns)
         except (sqlite3.OperationalError, OSError) as error:
             self._stop(error)
         finally:
@@ -58,41 +71,17 @@ class Recorder:
 
     def run(self, position: int, label: str, config: InferenceConfig, notices: Iterable[str] = ()) -> None:
         """A config that is to be measured, at this place among the configs of the measurement, from 0."""
-        self._write(
-            "INSERT INTO run (measurement, position, label, config, notices) VALUES (?, ?, ?, ?, ?)",
-            position,
-            text_of(label),
-            config.to_json(),
-            json_of([text_of(notice) for notice in notices]),
-        )
+        self._write(_RUN, *_run_values(position, label, config, notices))
 
     def launch(
         self, position: int, number: int, create_ms: float, first_ms: float, warmup_ms: npt.ArrayLike
     ) -> None:
         """A predictor of the config at ``position`` that has been created, run once and warmed up."""
-        self._write(
-            "INSERT INTO launch (measurement, position, number, create_ms, first_ms, warmup_ms) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            position,
-            number,
-            float(create_ms),
-            float(first_ms),
-            blob_of(warmup_ms),
-        )
+        self._write(_LAUNCH, position, number, float(create_ms), float(first_ms), blob_of(warmup_ms))
 
     def round(self, position: int, launch_number: int, number: int, round: Round) -> None:  # noqa: A002
         """A round that is over, with its samples."""
-        self._write(
-            "INSERT INTO round (measurement, position, launch, number, began_s, samples_ms, others, mhz) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            position,
-            launch_number,
-            number,
-            float(round.began_s),
-            blob_of(round.samples_ms),
-            None if round.others is None else float(round.others),
-            None if round.mhz is None else float(round.mhz),
-        )
+        self._write(_ROUND, *_round_values(position, launch_number, number, round))
 
     def others(self, launch_number: int, numbers: range, share: float | None) -> None:
         """What share of the machine's processor time others took in these rounds of a launch, of all configs.
@@ -112,12 +101,7 @@ class Recorder:
 
     def peak(self, position: int, launch_number: int, peak_bytes: int | None) -> None:
         """The most memory that a launch's process held."""
-        self._write(
-            "UPDATE launch SET peak_bytes = ?4 WHERE measurement = ?1 AND position = ?2 AND number = ?3",
-            position,
-            launch_number,
-            None if peak_bytes is None else int(peak_bytes),
-        )
+        self._write(_PEAK, position, launch_number, None if peak_bytes is None else int(peak_bytes))
 
     def end(self, state: End, error: str = "", result: Any = None) -> None:
         """The measurement is over; percentiles are computed, and the file is closed.
@@ -136,11 +120,7 @@ class Recorder:
                 # Before the transaction: others may write while this is computed.
                 numbers = _numbers(self._connection, self.id, finished=state == "finished")
                 with transaction(self._connection) as db:
-                    db.executemany(
-                        "UPDATE run SET samples = ?, p50_ms = ?, p90_ms = ?, p99_ms = ?, p50_low_ms = ?, "
-                        "p50_high_ms = ? WHERE measurement = ? AND position = ?",
-                        numbers,
-                    )
+                    db.executemany(_NUMBERS, numbers)
                     db.execute(
                         "UPDATE measurement SET state = ?, error = ?, result = ? WHERE id = ?",
                         (state, text_of(error), json_of(result), self.id),
@@ -164,12 +144,75 @@ class Recorder:
         if self._stopped:
             return
         self._stopped = reason(error)
-        warnings.warn(
-            f"the history {self._path} cannot be written ({self._stopped}), so this measurement goes on "
-            f"unrecorded: mend that, {ELSEWHERE}",
-            HistoryWarning,
-            stacklevel=4,
-        )
+        _warn(self._path, self._stopped, stacklevel=5)
+
+
+def write_whole(path: Path, columns: Mapping[str, Any], runs: Sequence[Run]) -> int | None:
+    """A measurement that is over, such as one that was made on another machine: all of it, or nothing.
+
+    Returns:
+        Its number, or None, after a warning, where the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(open_to_write(path)) as db, transaction(db):
+            number = _insert(db, {**columns, "state": "finished"})
+            for position, run in enumerate(runs):
+                db.execute(_RUN, (number, *_run_values(position, run.label, run.config, run.notices)))
+                for place, launch in enumerate(run.launches):
+                    _write_launch(db, number, position, place, launch)
+            db.executemany(_NUMBERS, _numbers(db, number, finished=True))
+            return number
+    except (sqlite3.OperationalError, OSError) as error:
+        _warn(path, reason(error), stacklevel=4)
+        return None
+
+
+def _write_launch(db: sqlite3.Connection, measurement: int, position: int, number: int, one: Launch) -> None:
+    times = float(one.create_ms), float(one.first_ms), blob_of(one.warmup_ms)
+    db.execute(_LAUNCH, (measurement, position, number, *times))
+    db.execute(_PEAK, (measurement, position, number, one.peak_bytes))
+    db.executemany(
+        _ROUND,
+        [
+            (measurement, *_round_values(position, number, place, round_))
+            for place, round_ in enumerate(one.rounds)
+        ],
+    )
+
+
+def _insert(db: sqlite3.Connection, columns: Mapping[str, Any]) -> int:
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    made = db.execute(f"INSERT INTO measurement ({names}) VALUES ({marks})", tuple(columns.values()))
+    assert made.lastrowid is not None
+    return made.lastrowid
+
+
+def _run_values(
+    position: int, label: str, config: InferenceConfig, notices: Iterable[str]
+) -> tuple[Any, ...]:
+    return position, text_of(label), config.to_json(), json_of([text_of(notice) for notice in notices])
+
+
+def _round_values(position: int, launch: int, number: int, one: Round) -> tuple[Any, ...]:
+    return (
+        position,
+        launch,
+        number,
+        float(one.began_s),
+        blob_of(one.samples_ms),
+        None if one.others is None else float(one.others),
+        None if one.mhz is None else float(one.mhz),
+    )
+
+
+def _warn(path: Path | None, why: str, stacklevel: int) -> None:
+    warnings.warn(
+        f"the history {path} cannot be written ({why}), so this measurement goes on "
+        f"unrecorded: mend that, {ELSEWHERE}",
+        HistoryWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def _numbers(db: sqlite3.Connection, measurement: int, *, finished: bool) -> list[tuple[Any, ...]]:
