@@ -79,7 +79,8 @@ def _measured(
 
     def say(share: float, text: str) -> None:
         nonlocal said_s
-        if time.monotonic() - said_s >= SAY_S:
+        # That it is done, the reply says.
+        if share < 1 and time.monotonic() - said_s >= SAY_S:
             said_s = time.monotonic()
             signals.say(job["token"], {"share": share, "text": text, **_place(reply)})
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent import futures
 from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty
@@ -189,7 +189,7 @@ class Driver:
 
     def _broke(self, flight: _Flight, error: BaseException) -> None:
         """There is no reply: the worker was killed, or the executor is broken."""
-        if isinstance(error, BrokenExecutor):
+        if isinstance(error, futures.BrokenExecutor):
             goes_on = self.crew.replaced()
             if goes_on and flight.last is None:
                 self._waiting.append(flight.unit)  # it had not begun
@@ -199,8 +199,10 @@ class Driver:
             )
             self._end(flight.unit, _failed(words, flight.last), final=not goes_on)
             return
-        killed = type(error).__name__ == "KilledWorker"
-        self._end(flight.unit, _failed(LOST if killed else _words(error), flight.last), final=False)
+        # Cancelled by no caller: dask's word where the content that was sent along went with the worker.
+        cancelled = isinstance(error, (asyncio.CancelledError, futures.CancelledError))
+        lost = cancelled or type(error).__name__ == "KilledWorker"
+        self._end(flight.unit, _failed(LOST if lost else _words(error), flight.last), final=False)
 
     def _end(self, unit: Unit, attempt: Attempt, *, final: bool) -> None:
         """An attempt has failed: another one, unless there were enough."""

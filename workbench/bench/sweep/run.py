@@ -67,7 +67,7 @@ def sweep(
 
             with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
                 found = workbench.sweep(
-                    [workbench.sample("digits"), workbench.sample("bert")],
+                    [workbench.sample("digits"), workbench.sample("resnet18")],
                     [InferenceConfig(), InferenceConfig(onednn=False)],
                     executor=client,
                     progress=lambda share, text: print(f"{share:.0%} {text}"),
