@@ -320,6 +320,27 @@ def test_a_mistake_is_not_tried_again_and_costs_only_its_own_config(digits: mode
     assert beside.failures == beside.outcomes
 
 
+def test_a_history_that_is_damaged_meanwhile_costs_no_result(
+    digits: models.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "history.sqlite"
+    monkeypatch.setenv("WORKBENCH_HISTORY", str(file))
+
+    def progress(share: float, text: str) -> None:
+        file.write_bytes(b"no history " * 500)
+
+    with pytest.warns(workbench.errors.HistoryWarning, match="digits is not recorded: .* is damaged"):
+        found = sweep(digits, progress=progress, **SHORT)
+    assert [one.error for one in found.outcomes] == [None]
+    with pytest.raises(WorkbenchError, match="damaged"):
+        sweep(digits, **SHORT)
+
+
+def test_who_has_no_cluster_needs_no_distributed() -> None:
+    program = "import sys, workbench; workbench.sweep; sys.exit('distributed' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_a_cancel_keeps_what_is_finished(digits: models.Model) -> None:
     cancel = threading.Event()
     before = len(History().entries(digits))

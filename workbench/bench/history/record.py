@@ -153,6 +153,8 @@ def write_whole(path: Path, columns: Mapping[str, Any], runs: Sequence[Run]) -> 
     Returns:
         Its number, or None, after a warning, where the file cannot be written.
     """
+    # Before the transaction: others may write while this is computed.
+    numbers = [_numbers_of(run) for run in runs]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(open_to_write(path)) as db, transaction(db):
@@ -161,7 +163,7 @@ def write_whole(path: Path, columns: Mapping[str, Any], runs: Sequence[Run]) -> 
                 db.execute(_RUN, (number, *_run_values(position, run.label, run.config, run.notices)))
                 for place, launch in enumerate(run.launches):
                     _write_launch(db, number, position, place, launch)
-            db.executemany(_NUMBERS, _numbers(db, number, finished=True))
+            db.executemany(_NUMBERS, [(*one, number, position) for position, one in enumerate(numbers)])
             return number
     except (sqlite3.OperationalError, OSError) as error:
         _warn(path, reason(error), stacklevel=4)
@@ -224,6 +226,13 @@ def _numbers(db: sqlite3.Connection, measurement: int, *, finished: bool) -> lis
         low, high = (_interval(launches) if finished else None) or (None, None)
         found.append((*percentiles(launches), low, high, measurement, position))
     return found
+
+
+def _numbers_of(run: Run) -> tuple[Any, ...]:
+    """What `_numbers` gives of a config, before it is in the file."""
+    taken = [[one.samples_ms for one in launch.rounds if len(one.samples_ms)] for launch in run.launches]
+    launches = [rounds for rounds in taken if rounds]
+    return (*percentiles(launches), *(_interval(launches) or (None, None)))
 
 
 def _interval(launches: list[list[Floats]]) -> tuple[float, float] | None:

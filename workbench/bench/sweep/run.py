@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -23,7 +24,7 @@ from workbench.bench.sweep.drive import Driver, Unit
 from workbench.bench.sweep.results import Sweep
 from workbench.config import InferenceConfig
 from workbench.core.tensors import check_inputs
-from workbench.errors import ConfigError, InputError, WorkbenchError
+from workbench.errors import ConfigError, HistoryWarning, InputError, WorkbenchError
 from workbench.models import Model, load
 
 if TYPE_CHECKING:
@@ -205,15 +206,20 @@ def _keeping(history: History, seconds: float) -> Callable[[Unit, Benchmark, Rep
     """Writes what comes in into the caller's history: the worker's own is on its machine."""
 
     def keep(unit: Unit, benchmark: Benchmark, reply: Reply) -> Benchmark:
-        number = history.add(
-            "benchmark",
-            unit.facts,
-            benchmark.environment,
-            benchmark.runs,
-            began=datetime.fromisoformat(reply["began"]),
-            seconds=seconds,
-            inputs=reply["inputs"],
-        )
+        try:
+            number = history.add(
+                "benchmark",
+                unit.facts,
+                benchmark.environment,
+                benchmark.runs,
+                began=datetime.fromisoformat(reply["began"]),
+                seconds=seconds,
+                inputs=reply["inputs"],
+            )
+        except WorkbenchError as error:
+            # It was sound when the sweep began; what has been measured is not to be lost with it.
+            warnings.warn(f"{unit.model.name} is not recorded: {error}", HistoryWarning, stacklevel=2)
+            return benchmark
         return replace(benchmark, entry=number)
 
     return keep
