@@ -142,7 +142,7 @@ def measure(
         CancelledError: after ``cancel`` was set.
         WorkbenchError: as `benchmark`.
     """
-    _check(seconds, within, launches)
+    check_asked(seconds, within, launches)
     if not cases:
         raise WorkbenchError("there is nothing to measure: give at least one config, or None for the default")
     cases = [replace(case, inputs=check_inputs(case.inputs, model.inputs)) for case in cases]
@@ -173,7 +173,12 @@ def measure(
     return Benchmark(model.name, runs, where, recorder.id)
 
 
-def _check(seconds: float, within: float, launches: int | None) -> None:
+def check_asked(seconds: float, within: float, launches: int | None) -> None:
+    """Whether a measurement can be asked for so.
+
+    Raises:
+        WorkbenchError: if not.
+    """
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
     if not isinstance(within, (int, float)) or not 0 <= within < 1:

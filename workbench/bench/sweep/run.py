@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import warnings
@@ -13,7 +12,7 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from workbench.bench.benchmark import Progress
+from workbench.bench.benchmark import Progress, check_asked
 from workbench.bench.history import History
 from workbench.bench.results import Benchmark
 from workbench.bench.sweep.attempt import Reply
@@ -146,12 +145,7 @@ def _configs(configs: Sequence[InferenceConfig] | InferenceConfig | None) -> lis
 
 def _check(seconds: float, within: float, launches: int | None, retries: int) -> None:
     # Here, too: every unit would fail of it, somewhere else.
-    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
-    if not isinstance(within, (int, float)) or not 0 <= within < 1:
-        raise WorkbenchError(f"within is {within!r}: give a share from 0 to 1, such as 0.01 for ±1 %")
-    if launches is not None and (isinstance(launches, bool) or not isinstance(launches, int) or launches < 1):
-        raise WorkbenchError(f"launches is {launches!r}: give a whole number above 0, or None")
+    check_asked(seconds, within, launches)
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise WorkbenchError(f"retries is {retries!r}: give a whole number, 0 for a single attempt")
 
