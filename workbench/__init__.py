@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.core import Session
     from workbench.errors import WorkbenchError
     from workbench.models import Model, from_bytes, load, sample, sample_inputs, sample_labels
+    from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
 
@@ -34,6 +35,7 @@ _ROOMS = {
     "load": "models",
     "open": "ui",
     "profile": "bench",
+    "report": "reporting",
     "sample": "models",
     "sample_inputs": "models",
     "sample_labels": "models",
@@ -58,6 +60,7 @@ __all__ = [
     "load",
     "open",
     "profile",
+    "report",
     "sample",
     "sample_inputs",
     "sample_labels",

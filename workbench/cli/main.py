@@ -30,6 +30,7 @@ from workbench.cli.options import (
     time_limit_option,
 )
 from workbench.cli.profile import profile
+from workbench.cli.report import report
 from workbench.config import InferenceConfig
 from workbench.errors import WorkbenchError
 
@@ -284,6 +285,7 @@ app.add_command(export)
 app.add_command(check)
 app.add_command(history)
 app.add_command(profile)
+app.add_command(report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
