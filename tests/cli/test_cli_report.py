@@ -42,29 +42,18 @@ def test_a_report_of_two_configs(workbench: Callable[..., Any], digits: Path, tm
 
 
 def test_what_cannot_be_measured_is_said_in_the_report(
-    workbench: Callable[..., Any], sample_folder: Callable[..., Path], tmp_path: Path
+    workbench: Callable[..., Any], digits: Path, tmp_path: Path
 ) -> None:
-    # One more predictor than any machine can give threads to.
     file = tmp_path / "report.html"
+    # An ablation keeps what is finished in the cache.
     said = workbench(
-        *(
-            "report",
-            sample_folder(),
-            "-o",
-            file,
-            "--seconds",
-            0.2,
-            "--predictors",
-            "1000000",
-            "--time-limit",
-            60,
-        )
+        *("report", digits, "-o", file, "--seconds", 0.1, "--ablate"), WORKBENCH_CACHE_DIR="/proc/nowhere"
     )
     assert said.code == 0, said.err
-    assert said.err.startswith("notice: no throughput: ")
+    assert said.err.startswith("notice: no ablation: ") and said.err.count("\n") == 1
     assert said.out.startswith(f"report written to {file} (")
     (failed,) = facts_of(file)["failed"]
-    assert failed["what"] == "throughput"
+    assert failed["what"] == "ablation" and failed["reason"] in said.err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The report as a file: what it says in words, what it holds, what it does not tell, and how it is written."""
+"""The report as a file: what it says, what it holds, what it does not tell, and how it is written."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, plac
 
 
 def test_a_folder_that_refuses(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="^cannot write /proc/a.html: .*; choose another place$"):
+    with pytest.raises(WorkbenchError, match=r"^cannot write /proc/a.html: .*; choose another place$"):
         wb.report("/proc/a.html", made_benchmark())
 
 
