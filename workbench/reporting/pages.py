@@ -92,7 +92,7 @@ def _shape(shape: Sequence[int] | None) -> str:
 
 def _steadiness(benchmarks: Sequence[Benchmark]) -> list[Block]:
     said = [
-        f"{run.label}: {sentence(text)}"
+        f"{run.label}: {text}."
         for one in benchmarks
         for run, remarks in zip(one.runs, one.remarks, strict=True)
         for text in remarks
