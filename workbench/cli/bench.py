@@ -17,22 +17,11 @@ from workbench.cli.options import (
     no_history_option,
     read_inputs,
     seconds_option,
+    sizes,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
 from workbench.errors import HistoryWarning, WorkbenchError
-
-
-def _sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    try:
-        found = tuple(int(part) for part in value.split(","))
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1 or len(set(found)) < len(found):
-        raise click.BadParameter(f"{value} is no list of different numbers above 0, such as 1,2,4.")
-    return found
 
 
 @click.command()
@@ -44,15 +33,15 @@ def _sizes(context: click.Context, option: click.Parameter, value: str | None) -
     help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
 )
 @click.option(
-    "--batch", "batches", metavar="N,N,…", callback=_sizes, help="Latency against batch: these instead."
+    "--batch", "batches", metavar="N,N,…", callback=sizes, help="Latency against batch: these instead."
 )
 @click.option(
-    "--length", "lengths", metavar="N,N,…", callback=_sizes, help="Latency against sequence length instead."
+    "--length", "lengths", metavar="N,N,…", callback=sizes, help="Latency against sequence length instead."
 )
 @click.option(
     "--predictors",
     metavar="N,N,…",
-    callback=_sizes,
+    callback=sizes,
     help="Throughput instead: so many predictors at once, each in a thread as of a C++ program.",
 )
 @click.option(

@@ -28,6 +28,19 @@ def seconds(context: click.Context, option: click.Parameter, value: float | None
     return value
 
 
+def sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Read a list of numbers, as a callback of an option."""
+    if value is None:
+        return None
+    try:
+        found = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1 or len(set(found)) < len(found):
+        raise click.BadParameter(f"{value} is no list of different numbers above 0, such as 1,2,4.")
+    return found
+
+
 def seconds_option(default: float, words: str) -> Callable[[Command], Command]:
     """The option ``--seconds`` of a command that measures.
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from workbench.cli import output
-from workbench.cli.bench import _sizes
 from workbench.cli.options import (
     as_json,
     config_options,
@@ -17,6 +16,7 @@ from workbench.cli.options import (
     model_argument,
     read_inputs,
     seconds,
+    sizes,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -43,12 +43,12 @@ Tell = Callable[[float | None, str], object]
     help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
 )
 @click.option(
-    "--batch", "batches", metavar="N,N,…", callback=_sizes, help="Latency against batch, too, at these."
+    "--batch", "batches", metavar="N,N,…", callback=sizes, help="Latency against batch, too, at these."
 )
 @click.option(
     "--predictors",
     metavar="N,N,…",
-    callback=_sizes,
+    callback=sizes,
     help="Throughput, too, with so many predictors at once.",
 )
 @click.option(
