@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-import numpy as np
 
+from workbench.bench import keeping
 from workbench.bench.stats import Verdict
 from workbench.config import InferenceConfig
-from workbench.errors import WorkbenchError
 from workbench.models import Model
 
 # Of the files; those of another version are not read.
 VERSION = 1
-_ABOUT = "about.json"
 
 Off = frozenset[str]
-_T = TypeVar("_T")
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -89,12 +83,6 @@ class Batch(msgspec.Struct, frozen=True):
     environment: dict[str, Any]
 
 
-class _About(msgspec.Struct, frozen=True):
-    version: int
-    began: str
-    arguments: dict[str, Any]
-
-
 class Kept:
     """The finished pieces of one ablation, in memory and in a folder.
 
@@ -103,11 +91,9 @@ class Kept:
         arguments: what was asked for, as plain values.
 
     Attributes:
-        began: when the ablation began, in the words of ISO 8601.
         looks: by the passes that are off.
         worths: by the passes that are off.
         batches: all of them, in the order they were measured.
-        grew: whether a piece was added.
 
     Raises:
         WorkbenchError: if the folder holds something else, cannot be read or cannot be written to.
@@ -115,41 +101,22 @@ class Kept:
 
     def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
         self.folder = folder
-        self.looks: dict[Off, Look] = {}
         self.worths: dict[Off, Worth] = {}
         self.batches: list[Batch] = []
-        self.grew = False
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            raise _unusable(folder, error) from None
-        if not files:
-            self.began = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S}Z"
-            self._write(_ABOUT, _About(VERSION, self.began, dict(arguments)))
-            return
-        if folder / _ABOUT not in files:
-            raise WorkbenchError(f"{folder} holds other files: give an empty folder, or a new one")
-        about = _read(folder / _ABOUT, _About)
-        if about.version != VERSION:
-            raise WorkbenchError(
-                f"{folder} was written by another version of the workbench: remove it or give another folder"
-            )
-        # As JSON gives it back, since that is what the file holds.
-        asked = msgspec.json.decode(msgspec.json.encode(dict(arguments)))
-        other = [name for name in asked if asked[name] != about.arguments.get(name)]
-        if other:
-            raise WorkbenchError(
-                f"{folder} holds an ablation with another {', '.join(other)}: continue it with the same, "
-                "or give another folder"
-            )
-        self.began = about.began
-        for file in files:
-            if file.name.startswith("look-"):
-                look = _read(file, Look)
-                self.looks[frozenset(look.off)] = look
-            elif file.name.startswith("batch-"):
-                self._take(_read(file, Batch))
+        self._pieces = keeping.Pieces(folder, arguments, "an ablation", VERSION)
+        self.looks = {frozenset(look.off): look for look in self._pieces.read("look-", Look)}
+        for batch in self._pieces.read("batch-", Batch):
+            self._take(batch)
+
+    @property
+    def began(self) -> str:
+        """When the ablation began, in the words of ISO 8601."""
+        return self._pieces.began
+
+    @property
+    def grew(self) -> bool:
+        """Whether a piece was added."""
+        return self._pieces.grew
 
     def _take(self, batch: Batch) -> None:
         self.batches.append(batch)
@@ -161,7 +128,7 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._write(f"look-{_key([look.off])}.json", look)
+        self._pieces.add(f"look-{_key([look.off])}.json", look)
         self.looks[frozenset(look.off)] = look
 
     def add_batch(self, batch: Batch) -> None:
@@ -172,44 +139,12 @@ class Kept:
         """
         # The number keeps them in order, the key apart.
         key = _key(worth.off for worth in batch.worths)
-        self._write(f"batch-{len(self.batches):03d}-{key}.json", batch)
+        self._pieces.add(f"batch-{len(self.batches):03d}-{key}.json", batch)
         self._take(batch)
-
-    def _write(self, name: str, value: msgspec.Struct) -> None:
-        # A reader, or who continues after a power cut, meets the whole file or none.
-        draft = self.folder / f".{name}.{os.getpid()}"
-        try:
-            with draft.open("wb") as stream:
-                stream.write(msgspec.json.encode(value))
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(self.folder / name)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise _unusable(self.folder, error) from None
-        self.grew = name != _ABOUT
-
-
-def _unusable(folder: Path, error: OSError) -> WorkbenchError:
-    return WorkbenchError(
-        f"cannot keep results in {folder}: {error.strerror}; make room there or give another folder"
-    )
 
 
 def _key(offs: Iterable[tuple[str, ...]]) -> str:
-    text = "\n".join(sorted(",".join(sorted(off)) for off in offs))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _read(file: Path, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
-    except OSError as error:
-        raise WorkbenchError(
-            f"cannot read {file}: {error.strerror}; mend that, or give another folder"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise WorkbenchError(f"{file} is damaged: remove it, and that piece is measured again") from None
+    return keeping.digest("\n".join(sorted(",".join(sorted(off)) for off in offs)))
 
 
 def arguments_of(
@@ -223,32 +158,15 @@ def arguments_of(
     seed: int,
 ) -> dict[str, Any]:
     """What an ablation depends on, as plain values: the same values are the same ablation."""
-    from workbench.bench.environment import environment
-    from workbench.bench.history import model_hash
-    from workbench.core import interpreter
-    from workbench.models.samples import paddle_version
-
-    digest = hashlib.sha256()
-    for name in sorted(inputs):
-        array = np.ascontiguousarray(inputs[name])
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
     return {
-        "model": model_hash(model),
-        "config": config.to_dict(),
-        "inputs": digest.hexdigest(),
+        **keeping.subject(model, config, inputs),
         "seconds": float(seconds),
         "pairs": pairs,
         "passes": None if passes is None else sorted(passes),
         "seed": seed,
-        "paddle": paddle_version(interpreter(config.runtime)),
-        "cpu_model": environment()["cpu_model"],
     }
 
 
 def default_folder(arguments: Mapping[str, Any]) -> Path:
-    """Where an ablation is kept if nobody says: in the user's cache, a folder of its own per arguments."""
-    from workbench.models.samples import cache_dir
-
-    key = hashlib.sha256(msgspec.json.encode(dict(arguments), order="deterministic")).hexdigest()
-    return cache_dir() / "ablations" / key[:16]
+    """Where an ablation is kept if nobody says."""
+    return keeping.default_folder("ablations", arguments)
