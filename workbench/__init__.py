@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.bench import Benchmark, History, benchmark, profile
     from workbench.bench.ablation import ablate
     from workbench.bench.sweep import sweep
+    from workbench.bench.tuning import tune
     from workbench.config import InferenceConfig
     from workbench.core import Session
     from workbench.errors import WorkbenchError
@@ -41,6 +42,7 @@ _ROOMS = {
     "sample_labels": "models",
     "sweep": "bench.sweep",
     "trace": "tracing",
+    "tune": "bench.tuning",
     "view": "ui",
 }
 
@@ -66,6 +68,7 @@ __all__ = [
     "sample_labels",
     "sweep",
     "trace",
+    "tune",
     "view",
 ]
 

@@ -1,7 +1,8 @@
 """``make bench``: what the workbench costs beside the plain way, as ratios taken in one run.
 
-``--no-deep`` leaves out what needs the sample ``deep``; ``--only-graph`` all but the graph explorer, and
-``--only-verdicts`` all but the two hundred comparisons of configs that are equal, or are not.
+``--no-deep`` leaves out what needs the sample ``deep``; ``--only-graph`` all but the graph explorer,
+``--only-verdicts`` all but the two hundred comparisons of configs that are equal, or are not, and
+``--only-tuning`` all but tuning beside an exhaustive search.
 
 Prints a table and judges nothing: machines are noisy. The goals stand beside the figures.
 """
@@ -26,6 +27,7 @@ from rich.table import Table
 
 import workbench as wb
 from tests.performance.browser import explorer_rows
+from tests.performance.tuning import tuning_rows
 from tests.performance.verdicts import verdict_rows
 from workbench.bench.stats import compare
 from workbench.core import warm
@@ -263,15 +265,18 @@ def main() -> None:
     table = Table("measured", "figure", "goal", "beside it", title="make bench", title_justify="left")
     deep = "--no-deep" not in sys.argv
     rows: list[Row] = []
-    if "--only-graph" not in sys.argv and "--only-verdicts" not in sys.argv:
+    only = {name for name in ("graph", "verdicts", "tuning") if f"--only-{name}" in sys.argv}
+    if not only:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             rows += [loop_in_session(folder), empty_body(), *calls(folder), *starting()]
             if deep:
                 rows += tracing_deep()
-    if "--only-verdicts" in sys.argv or "--only-graph" not in sys.argv:
+    if not only or "verdicts" in only:
         rows += verdict_rows(VERDICTS)
-    if "--only-verdicts" not in sys.argv:
+    if not only or "tuning" in only:
+        rows += tuning_rows()
+    if not only or "graph" in only:
         rows += explorer_rows(deep)
     for row in rows:
         table.add_row(*row)

@@ -31,6 +31,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.profile import profile
 from workbench.cli.report import report
+from workbench.cli.tune import tune
 from workbench.config import InferenceConfig
 from workbench.errors import WorkbenchError
 
@@ -286,6 +287,7 @@ app.add_command(check)
 app.add_command(history)
 app.add_command(profile)
 app.add_command(report)
+app.add_command(tune)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from workbench.bench.charts.samples import distribution_chart, ecdf_chart, laten
 from workbench.bench.charts.save import save_chart
 from workbench.bench.charts.scan import scan_chart, throughput_chart
 from workbench.bench.charts.timeline import timeline_chart
+from workbench.bench.charts.tuning import tuning_chart
 
 __all__ = [
     "comparison_chart",
@@ -22,5 +23,6 @@ __all__ = [
     "scan_chart",
     "throughput_chart",
     "timeline_chart",
+    "tuning_chart",
     "waterfall_chart",
 ]

@@ -1,0 +1,104 @@
+"""The finals: the finalists and the base in turns, launch after launch, as long as the time lasts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from workbench.bench.benchmark import LAUNCHES_MOST, LAUNCHES_TO_STOP, Case
+from workbench.bench.recording import recording, shapes_of
+from workbench.bench.results import Benchmark
+from workbench.bench.tuning.kept import FINAL, Group, Measured, Score
+from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError
+from workbench.bench.tuning.schedule import Cost, final_launches
+from workbench.bench.tuning.space import Candidate
+
+# The finals are planned with so much of the time that is left: the machine may be slower by then.
+SHARE = 0.7
+# Measurement of a finalist, at most, in seconds.
+MOST_S = 5.0
+WITHIN = 0.01
+# From fewer launches nothing can be said of how launches differ.
+LAUNCHES_WANTED = 3
+
+
+def finals(bench: Bench, best: Sequence[Candidate]) -> None:
+    """Measure the finalists, or fewer of them if that gives each enough launches.
+
+    Args:
+        bench: where.
+        best: the finalists, the best first; at least one.
+
+    Raises:
+        CancelledError: it was cancelled.
+        OutOfTimeError: the time was over before the first launch was.
+    """
+    left = bench.clock.left * SHARE
+    for count in range(len(best), 0, -1):
+        costs: list[Cost] = [bench.cost, *(bench.cost_of(one) for one in best[:count])]
+        launches, seconds = final_launches(costs, left, MOST_S, LAUNCHES_MOST)
+        if launches >= LAUNCHES_WANTED or count == 1:
+            _measure(bench, best[:count], launches, seconds / launches)
+            return
+
+
+def _measure(bench: Bench, best: Sequence[Candidate], launches: int, seconds: float) -> None:
+    """One launch after the other, so that those there are count if the time is over before the last."""
+    cases = bench.cases(best)
+    found: Benchmark | None = None
+    try:
+        for number in range(launches):
+            begin = time.monotonic()
+            one = bench.measure(cases, seconds, f"final, launch {number + 1} of {launches}", number)
+            found = one if found is None else _joined(found, one)
+            if bench.clock.left < time.monotonic() - begin or _narrow(found):
+                break
+    except OutOfTimeError:
+        if found is None:
+            raise
+    except FAILURES as error:
+        if len(best) == 1:
+            bench.kept.add_group(Group((Measured(*best[0], Score(FINAL, error=str(error))),), None, {}))
+            return
+        # One of them fails: the others are measured without it.
+        for some in (best[: len(best) // 2], best[len(best) // 2 :]):
+            _measure(bench, some, launches, seconds)
+        return
+    assert found is not None
+    entry = _recorded(bench, cases, found, seconds * launches)
+    bench.kept.add_group(bench.group_of(FINAL, best, found, entry))
+
+
+def _joined(before: Benchmark, more: Benchmark) -> Benchmark:
+    runs = tuple(
+        replace(one, launches=one.launches + other.launches)
+        for one, other in zip(before.runs, more.runs, strict=True)
+    )
+    return Benchmark(before.model, runs, before.environment)
+
+
+def _narrow(found: Benchmark) -> bool:
+    """Whether every ratio is known well enough to stop."""
+    if len(found.runs[0].launches) < LAUNCHES_TO_STOP:
+        return False
+    intervals = [one.ci95 for one in found.comparisons]
+    return all(one is not None and math.log(one[1] / one[0]) / 2 <= WITHIN for one in intervals)
+
+
+def _recorded(bench: Bench, cases: Sequence[Case], found: Benchmark, seconds: float) -> int | None:
+    """Write it into the history, as one measurement; its id, or None."""
+    shapes = shapes_of([case.inputs for case in cases])
+    with recording(
+        "tuning", bench.model, found.environment, shapes, seconds, record=bench.record
+    ) as recorder:
+        for place, run in enumerate(found.runs):
+            recorder.run(place, run.label, run.config, run.notices)
+            for number, launch in enumerate(run.launches):
+                recorder.launch(place, number, launch.create_ms, launch.first_ms, launch.warmup_ms)
+                for turn, one in enumerate(launch.rounds):
+                    recorder.round(place, number, turn, one)
+                recorder.peak(place, number, launch.peak_bytes)
+        recorder.end("finished")
+        return recorder.id

@@ -1,0 +1,171 @@
+"""What a tuning has found so far, on disk: a file per finished piece, so that it can be continued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workbench.bench import keeping
+from workbench.bench.ablation.kept import Effect
+from workbench.bench.stats import Verdict
+from workbench.bench.tuning.schedule import Cost, Rungs
+from workbench.bench.tuning.space import Candidate
+from workbench.config import InferenceConfig
+
+# Of the files; those of another version are not read.
+VERSION = 1
+FINAL = "final"
+
+
+class Score(msgspec.Struct, frozen=True):
+    """What one rung says of a candidate.
+
+    Attributes:
+        rung: the rung, such as "settings 1"; "final" for the last one.
+        ratio: its time per inference over the base's, per sample where the goal is throughput; below 1 where
+            it is faster; None where it failed.
+        ci95: the ratio's 95 % interval, None where there is too little to say.
+        verdict: what can be said of it.
+        ms: its median latency of one inference.
+        peak_bytes: the most memory its process held, None where the system does not say.
+        start_s: seconds from nothing to steady state.
+        error: why it failed.
+    """
+
+    rung: str
+    ratio: float | None = None
+    ci95: tuple[float, float] | None = None
+    verdict: Verdict | None = None
+    ms: float | None = None
+    peak_bytes: int | None = None
+    start_s: float = 0.0
+    error: str | None = None
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A score and whose it is."""
+
+    config: InferenceConfig
+    batch: int
+    score: Score
+
+    @property
+    def candidate(self) -> Candidate:
+        """Whose it is."""
+        return Candidate(self.config, self.batch)
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Candidates that took turns with the base, and its own score and latency among them."""
+
+    scores: tuple[Measured, ...]
+    base: Score | None
+    environment: dict[str, Any]
+    entry: int | None = None
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """The outputs of a config beside those of the base."""
+
+    config: InferenceConfig
+    effect: Effect | None
+    error: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What was settled when a search began, so that who continues does the same."""
+
+    name: str
+    rungs: Rungs
+    group: int
+    cost: Cost
+    passes: tuple[str, ...] = ()
+    around: Candidate | None = None
+
+
+class Kept:
+    """The finished pieces of one tuning, in memory and in a folder.
+
+    Args:
+        folder: where they are; it is made.
+        arguments: what was asked for, as plain values.
+
+    Attributes:
+        scores: per candidate by rung.
+        looked: by config.
+        plans: by name of the search.
+        groups: in the order they were measured.
+
+    Raises:
+        WorkbenchError: if the folder holds something else, cannot be read or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.scores: dict[Candidate, dict[str, Score]] = {}
+        self.groups: list[Group] = []
+        self._pieces = keeping.Pieces(folder, arguments, "a tuning", VERSION)
+        self.looked = {one.config: one for one in self._pieces.read("look-", Looked)}
+        self.plans = {one.name: one for one in self._pieces.read("plan-", Plan)}
+        for group in self._pieces.read("group-", Group):
+            self._take(group)
+
+    @property
+    def began(self) -> str:
+        """When the tuning began, in the words of ISO 8601."""
+        return self._pieces.began
+
+    @property
+    def grew(self) -> bool:
+        """Whether a piece was added."""
+        return self._pieces.grew
+
+    @property
+    def final(self) -> Group | None:
+        """The measurement of the finalists, if it was finished."""
+        done = (one for one in self.groups if any(score.score.rung == FINAL for score in one.scores))
+        return next((one for one in done if one.base is not None), None)
+
+    def score(self, candidate: Candidate, rung: str) -> Score | None:
+        """What a rung says of a candidate, if it does."""
+        return self.scores.get(candidate, {}).get(rung)
+
+    def last(self, candidate: Candidate) -> Score | None:
+        """What the last rung says of it."""
+        return next(reversed(self.scores.get(candidate, {}).values()), None)
+
+    def _take(self, group: Group) -> None:
+        self.groups.append(group)
+        for one in group.scores:
+            self.scores.setdefault(one.candidate, {})[one.score.rung] = one.score
+
+    def add_group(self, group: Group) -> None:
+        """Keep a group.
+
+        Raises:
+            WorkbenchError: if it cannot be written.
+        """
+        key = keeping.digest("\n".join(f"{one.config.to_json()} {one.batch}" for one in group.scores))
+        self._pieces.add(f"group-{len(self.groups):04d}-{key}.json", group)
+        self._take(group)
+
+    def add_look(self, looked: Looked) -> None:
+        """Keep the outputs of a config beside the base's.
+
+        Raises:
+            WorkbenchError: if it cannot be written.
+        """
+        self._pieces.add(f"look-{keeping.digest(looked.config.to_json())}.json", looked)
+        self.looked[looked.config] = looked
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a plan.
+
+        Raises:
+            WorkbenchError: if it cannot be written.
+        """
+        self._pieces.add(f"plan-{plan.name}.json", plan)
+        self.plans[plan.name] = plan
