@@ -35,7 +35,13 @@ FOUND = Tuning(
     1,
     Comparison("default", BEST.label, 0.5, (0.45, 0.55), "faster"),
     (
-        Trial(InferenceConfig(precision="bf16"), 1, "bf16", (Score("settings 1", error="Paddle refused"),)),
+        Trial(
+            InferenceConfig(precision="bf16"),
+            1,
+            "bf16",
+            (Score("settings 1", error="Paddle refused"),),
+            error="Paddle refused",
+        ),
         Trial(
             BEST,
             1,
@@ -173,7 +179,7 @@ def test_mistakes_are_said_before_anything_is_measured(digits: Path, workbench: 
 
 
 def test_the_real_thing_is_continued(workbench: Command, digits: Path, tmp_path: Path) -> None:
-    arguments = ("tune", digits, "--space", "onednn=on,off", "--seconds", 6, "--folder", tmp_path / "kept")
+    arguments = ("tune", digits, "--space", "onednn=on,off", "--seconds", 12, "--folder", tmp_path / "kept")
     first = workbench(*arguments, "--json").json
     [one] = first["trials"]
     assert one["config"]["onednn"] is False

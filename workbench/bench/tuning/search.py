@@ -30,6 +30,7 @@ class Search:
     space: Space
     at_most: int | None
     notices: list[str]
+    began: float = 0.0
 
     def run(self) -> None:
         """Measure what is not known yet.
@@ -39,6 +40,7 @@ class Search:
         """
         bench, kept = self.bench, self.bench.kept
         bench.tell("starting")
+        self.began = bench.clock.spent
         if kept.final is None:
             try:
                 self._find()
@@ -60,6 +62,10 @@ class Search:
         best = self._select(best, FINALISTS, looked=True)
         if best:
             finals(self.bench, best)
+
+    def _until(self, share: float) -> float:
+        """When so much of the time is over that starting Paddle has left, in seconds."""
+        return self.began + share * (self.bench.clock.seconds - self.began)
 
     # The two searches
 
@@ -173,7 +179,7 @@ class Search:
         bench = self.bench
         count = count if self.at_most is None else min(count, self.at_most)
         group = group_size(bench.base_peak() or bench.base_rss, count)
-        left = max(0.0, until * bench.clock.seconds - bench.clock.spent)
+        left = max(0.0, self._until(until) - bench.clock.spent)
         plan = Plan(name, rungs(count, bench.cost, left, group), group, bench.cost, passes, around)
         bench.kept.add_plan(plan)
         return plan
@@ -181,7 +187,7 @@ class Search:
     def _halve(self, plan: Plan, proposals: Proposals, until: float) -> list[Candidate]:
         """Measure what is proposed, rung by rung; the finalists, the best first."""
         bench, sizes = self.bench, plan.rungs.sizes
-        end = until * bench.clock.seconds
+        end = self._until(until)
         alive: list[Candidate] = []
         while len(alive) < sizes[0]:
             group = proposals.ask(min(plan.group, sizes[0] - len(alive)))
