@@ -10,6 +10,7 @@ from dataclasses import replace
 from workbench.bench.benchmark import LAUNCHES_MOST, LAUNCHES_TO_STOP, Case
 from workbench.bench.recording import recording, shapes_of
 from workbench.bench.results import Benchmark
+from workbench.bench.stats import LAUNCHES_LEAST
 from workbench.bench.tuning.kept import FINAL, Group, Measured, Score
 from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError
 from workbench.bench.tuning.schedule import Cost, final_launches
@@ -20,8 +21,6 @@ SHARE = 0.7
 # Measurement of a finalist, at most, in seconds.
 MOST_S = 5.0
 WITHIN = 0.01
-# From fewer launches nothing can be said of how launches differ.
-LAUNCHES_WANTED = 3
 
 
 def finals(bench: Bench, best: Sequence[Candidate]) -> None:
@@ -39,7 +38,7 @@ def finals(bench: Bench, best: Sequence[Candidate]) -> None:
     for count in range(len(best), 0, -1):
         costs: list[Cost] = [bench.cost, *(bench.cost_of(one) for one in best[:count])]
         launches, seconds = final_launches(costs, left, MOST_S, LAUNCHES_MOST)
-        if launches >= LAUNCHES_WANTED or count == 1:
+        if launches >= LAUNCHES_LEAST or count == 1:
             _measure(bench, best[:count], launches, seconds / launches)
             return
 

@@ -59,12 +59,13 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Candidates that took turns with the base, and its own score and latency among them."""
+    """Candidates that took turns with the base, its own score among them, in so many launches."""
 
     scores: tuple[Measured, ...]
     base: Score | None
     environment: dict[str, Any]
     entry: int | None = None
+    launches: int = 1
 
 
 class Looked(msgspec.Struct, frozen=True):

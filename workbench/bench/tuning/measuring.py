@@ -247,7 +247,8 @@ class Bench:
             interval = None if compared.ci95 is None else (compared.ci95[0] * per, compared.ci95[1] * per)
             verdict = compared.verdict if per == 1 else _verdict(interval)
             scores.append(Measured(*one, _score(rung, run, compared.ratio * per, interval, verdict)))
-        return Group(tuple(scores), base, dict(found.environment), entry)
+        launches = len(found.runs[0].launches)
+        return Group(tuple(scores), base, dict(found.environment), entry, launches)
 
     def cost_of(self, candidate: Candidate) -> Cost:
         """What measuring a candidate takes, from what is known of it, else of the base."""

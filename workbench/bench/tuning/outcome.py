@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from workbench.bench.results import Comparison
-from workbench.bench.stats import SMALLEST
+from workbench.bench.stats import LAUNCHES_LEAST, SMALLEST
 from workbench.bench.tuning.kept import FINAL, Score
 from workbench.bench.tuning.measuring import Bench
 from workbench.bench.tuning.results import Trial, Tuning
@@ -50,6 +50,11 @@ def outcome(bench: Bench, notices: Sequence[str]) -> Tuning:
         said.append("no config that may be chosen was found: keep the base")
     else:
         said.append("there is no other config in this space: keep the base")
+    if won is not None and kept.final is not None and kept.final.launches < LAUNCHES_LEAST:
+        said.append(
+            f"the time was enough for {kept.final.launches} of at least {LAUNCHES_LEAST} launches of each "
+            "finalist: launches differ by more than the interval says; give more seconds"
+        )
     return Tuning(
         bench.model.name,
         bench.goal,
