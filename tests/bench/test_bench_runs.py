@@ -169,7 +169,8 @@ def test_what_takes_long_to_create_is_launched_less_often(
 
     monkeypatch.setattr(core.Session, "load", slow)
     once = benchmark(digits, PLAIN, seconds=0.05)
-    assert [len(run.launches) for run in once.runs] == [1]
+    # Of fewer nothing could be said of how launches differ.
+    assert [len(run.launches) for run in once.runs] == [3]
 
 
 @pytest.mark.parametrize("begins", ["loading", "launch 1 of 10, round 2"])

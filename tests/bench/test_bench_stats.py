@@ -115,6 +115,18 @@ def test_the_interval_of_a_ratio_is_students() -> None:
     assert verdict == "faster"
 
 
+def test_a_launch_counts_with_its_trimmed_geometric_mean() -> None:
+    rng = np.random.default_rng(11)
+    a, b = ([[rng.gamma(2, 1, 20) for _ in range(6)] for _ in range(4)] for _ in range(2))
+    middles = [
+        [scipy_stats.trim_mean(np.log(np.concatenate(launch)), 0.05) for launch in one] for one in (a, b)
+    ]
+    expected = scipy_stats.ttest_rel(*reversed(middles)).confidence_interval(0.95)
+    _, interval, _ = compare(a, b)
+    assert interval is not None
+    assert np.log(interval) == pytest.approx([expected.low, expected.high])
+
+
 @pytest.mark.parametrize("count", [6, 7, 20, 51])
 def test_of_one_launch_the_interval_of_a_ratio_is_the_sign_tests(count: int) -> None:
     rng = np.random.default_rng(count)

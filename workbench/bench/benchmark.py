@@ -8,12 +8,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from workbench.bench.cores import on_the_same_cores
 from workbench.bench.environment import Load, clock_mhz
 from workbench.bench.history import Kind, Recorder
 from workbench.bench.inputs import random_inputs
@@ -36,8 +37,11 @@ LAUNCHES_TO_STOP = 4
 ROUNDS_PER_LAUNCH = 6
 ROUNDS_ALONE = 20
 BLOCK_MIN_S = 0.02
-# So long one config runs before the next has its turn: what disturbs a machine lasts longer, and meets both.
-TURN_S = 0.005
+# A turn of one config takes so long, or one run: what disturbs a machine lasts longer, and meets all of them.
+TURN_S = 0.002
+RUNS_MOST = 100_000
+# A turn ends with its last run, not with the time.
+LONG_S = 3600.0
 WARM_UP_SHARE = 0.25
 WARM_UP_MOST_S = 3.0
 # The system counts processor time in hundredths of a second.
@@ -64,7 +68,9 @@ def benchmark(
     """Measure the latency of a model under one or more configs.
 
     Each launch creates a predictor for every config, in processes of their own, warms them up until they are
-    steady, and lets them take turns in random order, so that load and clock changes meet all alike.
+    steady, and lets them take turns in random order, each time for a few milliseconds or one run and on the
+    same cores, so that load and clock changes meet all alike. A config that has turns with others finds their
+    data in the caches, and is by a few percent slower than alone.
 
     Args:
         model: a model or its path.
@@ -73,7 +79,7 @@ def benchmark(
         seconds: steady-state measurement per config, at most.
         within: stop earlier once every ratio (of one config alone, its median) is known to within this
             share, 0.01 for ±1 %; 0 to use all of the time.
-        launches: how many; by default up to ten, fewer where creating the predictor takes long.
+        launches: how many; by default ten, down to three where creating the predictor takes long.
         labels: names for the configs; by default what differs from the defaults.
         progress: called with the share done, 0 to 1, and what happens now.
         cancel: set it to stop.
@@ -211,7 +217,7 @@ class _Plan:
     def fix_launches(self, starting_s: float) -> None:
         """How many launches there will be, now that it is known how long one takes to start."""
         self.launches = self.launches_asked or max(
-            1, min(LAUNCHES_MOST, int(LAUNCHING_MOST * self.seconds / starting_s))
+            LAUNCHES_LEAST, min(LAUNCHES_MOST, int(LAUNCHING_MOST * self.seconds / starting_s))
         )
 
     @property
@@ -221,6 +227,11 @@ class _Plan:
     @property
     def block_s(self) -> float:
         return max(BLOCK_MIN_S, self.seconds / self.launches / self.rounds)
+
+    @property
+    def cores(self) -> int:
+        """How many the config with most threads keeps busy."""
+        return max(case.config.threads for case in self.cases)
 
     def warm_up_s(self, number: int) -> float:
         """How long a launch may warm up: the first one shows how it goes, the others share as much again."""
@@ -272,7 +283,10 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
         if number == 0:
             plan.notices = [session.notices for session in sessions]
             plan.fix_launches((time.perf_counter() - begin) / len(sessions))
-        rounds = _in_turns(plan, number, sessions)
+        runs = _runs_per_turn([starts[index][2] for index in range(len(sessions))])
+        pids = [session.pid for session in sessions if session.pid is not None]
+        with on_the_same_cores(pids, plan.cores, number) if len(sessions) > 1 else nullcontext():
+            rounds = _in_turns(plan, number, sessions, runs)
         peaks = [session.memory()["peak_rss"] or None for session in sessions]
         for index, peak in enumerate(peaks):
             plan.recorder.peak(index, number, peak)
@@ -292,11 +306,26 @@ def _start(session: Session, inputs: Mapping[str, Any], longest: float) -> tuple
     return create_ms, first_ms, warm
 
 
-def _block(session: Session, inputs: Mapping[str, Any], seconds: float) -> Floats:
-    return session.time(inputs, count=100_000, seconds=seconds).samples_ns / 1e6
+def _block(session: Session, inputs: Mapping[str, Any], seconds: float, count: int = RUNS_MOST) -> Floats:
+    return session.time(inputs, count=count, seconds=seconds).samples_ns / 1e6
 
 
-def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[list[Round]]:
+def _runs_per_turn(warm: Sequence[Floats]) -> list[int | None]:
+    """How many runs a turn of each config has; None where one config has all turns.
+
+    Their number is fixed: turns of a fixed time would have more of the fast runs and fewer of the slow ones.
+    Configs that may be equal have the same number, since the first run of a turn is the slowest.
+    """
+    if len(warm) == 1:
+        return [None]
+    latencies = [float(np.median(samples)) / 1e3 for samples in warm]
+    least = min(latencies)
+    return [max(1, round(TURN_S / (least if one < 2 * least else one))) for one in latencies]
+
+
+def _in_turns(
+    plan: _Plan, number: int, sessions: Sequence[Session], runs: Sequence[int | None]
+) -> list[list[Round]]:
     taken: list[list[Round]] = [[] for _ in sessions]
     load = Load([session.pid for session in sessions if session.pid is not None])
     since, lap_began = 0, time.perf_counter()
@@ -307,7 +336,7 @@ def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[lis
         plan.tell(
             share, f"launch {number + 1} of {plan.launches}, round {number_of_round + 1} of {plan.rounds}"
         )
-        for index, one in enumerate(_round(plan, sessions)):
+        for index, one in enumerate(_round(plan, sessions, runs)):
             taken[index].append(one)
             plan.recorder.round(index, number, number_of_round, one)
         if time.perf_counter() - lap_began >= LOAD_LAP_S:
@@ -319,17 +348,17 @@ def _in_turns(plan: _Plan, number: int, sessions: Sequence[Session]) -> list[lis
     return taken
 
 
-def _round(plan: _Plan, sessions: Sequence[Session]) -> list[Round]:
+def _round(plan: _Plan, sessions: Sequence[Session], runs: Sequence[int | None]) -> list[Round]:
     """All configs in turns, in another random order each time, until their share of the time is over."""
     began = time.perf_counter()
     samples: list[list[Floats]] = [[] for _ in sessions]
-    turn_s = plan.block_s if len(sessions) == 1 else TURN_S
-    while not samples[0] or time.perf_counter() - began < (plan.block_s - turn_s / 2) * len(sessions):
+    while not samples[0] or time.perf_counter() - began < plan.block_s * len(sessions):
         for index in plan.rng.permutation(len(sessions)):
             go_on(plan.cancel)
-            taken = _block(sessions[index], plan.cases[index].inputs, turn_s)
+            seconds, count = (plan.block_s, RUNS_MOST) if runs[index] is None else (LONG_S, runs[index])
+            taken = _block(sessions[index], plan.cases[index].inputs, seconds, count)
             # The first of several meets caches that another config has filled.
-            samples[index].append(taken[1:] if len(taken) > 2 and len(sessions) > 1 else taken)
+            samples[index].append(taken[1:] if runs[index] is not None and len(taken) > 2 else taken)
     plan.steady_s += time.perf_counter() - began
     mhz = clock_mhz()
     return [Round(np.concatenate(taken), began - plan.began, None, mhz) for taken in samples]

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 PERCENTILES = {"p50_ms": 50.0, "p90_ms": 90.0, "p95_ms": 95.0, "p99_ms": 99.0, "p99_9_ms": 99.9}
 # Smaller differences are not called: by so much two builds of one program differ, too.
 SMALLEST = 0.01
+# Of the samples, at either end: the rare run that something else interrupts says nothing of the config.
+TRIMMED = 0.05
 # From fewer launches nothing can be said of how launches differ; rounds are counted then.
 LAUNCHES_LEAST = 3
 # From fewer rounds, no two of their values hold the median with 95 % confidence: 2 × 0.5⁵ is above 5 %.
@@ -138,24 +140,26 @@ def compare(
 ) -> tuple[float, tuple[float, float] | None, Verdict]:
     """How ``b`` compares with ``a``, measured in turns: launch by launch and round by round.
 
-    Each round gives the ratio of two medians that met the same load and clock, each launch the median of its
-    rounds. The logarithms of those of the launches make the interval (Student's); of fewer than
-    `LAUNCHES_LEAST`, the ranks of the rounds do, and launches are taken to be alike.
+    What is compared are geometric means, without the `TRIMMED` share of the samples at either end. On a core
+    that is shared, runs are either fast or slow, and a median jumps between the two. Each launch gives one
+    logarithm of a ratio, and those make the interval (Student's); of fewer than `LAUNCHES_LEAST`, the ranks
+    of the rounds do, and launches are taken to be alike.
 
     Returns:
         The ratio of latencies b/a, its 95 % interval (None where there is too little to say), and a verdict:
         "faster" or "slower" where the whole interval is more than `SMALLEST` away from 1.
     """
-    logs = [
-        np.array([math.log(np.median(two) / np.median(one)) for one, two in zip(*pair, strict=True)])
-        for pair in zip(a, b, strict=True)
+    by_launch = len(a) >= LAUNCHES_LEAST
+    parts = [
+        [(np.concatenate(one), np.concatenate(two))] if by_launch else list(zip(one, two, strict=True))
+        for one, two in zip(a, b, strict=True)
     ]
+    logs = np.array([_middle(two) - _middle(one) for part in parts for one, two in part])
     interval: tuple[float, float] | None
-    if len(logs) >= LAUNCHES_LEAST:
-        ratio, interval = student(np.array([np.median(one) for one in logs]))
+    if by_launch:
+        ratio, interval = student(logs)
     else:
-        together = np.concatenate(logs)
-        ratio, interval = float(np.median(together)), between_ranks(together)
+        ratio, interval = float(np.median(logs)), between_ranks(logs)
     low, high = (-math.inf, math.inf) if interval is None else interval
     verdict: Verdict = "no difference seen"
     if high < math.log1p(-SMALLEST):
@@ -163,6 +167,13 @@ def compare(
     elif low > math.log1p(SMALLEST):
         verdict = "slower"
     return math.exp(ratio), None if interval is None else (math.exp(low), math.exp(high)), verdict
+
+
+def _middle(samples: Floats) -> float:
+    """The mean of the logarithms, without those at either end."""
+    ordered = np.sort(np.log(samples))
+    cut = int(TRIMMED * len(ordered))
+    return float(ordered[cut : len(ordered) - cut].mean())
 
 
 def student(values: Floats) -> tuple[float, tuple[float, float]]:
