@@ -16,8 +16,9 @@ from workbench.cli.options import (
     config_options,
     input_option,
     model_argument,
+    no_history_option,
     read_inputs,
-    seconds,
+    seconds_option,
     time_limit_option,
 )
 from workbench.config import InferenceConfig
@@ -55,15 +56,7 @@ def _bytes(context: click.Context, option: click.Parameter, value: str | None) -
     show_default=True,
     help="What is to be fast: one inference, or samples per second, with the batch as a knob.",
 )
-@click.option(
-    "--seconds",
-    type=float,
-    default=120.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="The bound on the whole tuning.",
-)
+@seconds_option(120.0, "The bound on the whole tuning.")
 @click.option(
     "--memory-limit",
     metavar="SIZE",
@@ -97,7 +90,7 @@ def _bytes(context: click.Context, option: click.Parameter, value: str | None) -
     metavar="FILE.html",
     help="Write the trials to this .html, .png or .svg.",
 )
-@click.option("--no-history", is_flag=True, help="Do not record it for `workbench history`.")
+@no_history_option
 @input_option
 @config_options
 @time_limit_option
