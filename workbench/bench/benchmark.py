@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,11 +37,14 @@ LAUNCHES_TO_STOP = 4
 ROUNDS_PER_LAUNCH = 6
 ROUNDS_ALONE = 20
 BLOCK_MIN_S = 0.02
-# A turn of one config takes so long, or one run: what disturbs a machine lasts longer, and meets all of them.
-TURN_S = 0.002
+# What counts of a turn takes so long, or one run: what disturbs a machine lasts longer and meets all configs.
+TURN_S = 0.004
+# For so long, runs are slower after another config had its turn; of a run this long, it is a small part.
+LEAD_IN_S = 0.001
+LONG_RUN_S = 0.01
+# A turn ends with its last run, and not with the time.
+LONGEST_S = 3600.0
 RUNS_MOST = 100_000
-# A turn ends with its last run, not with the time.
-LONG_S = 3600.0
 WARM_UP_SHARE = 0.25
 WARM_UP_MOST_S = 3.0
 # The system counts processor time in hundredths of a second.
@@ -69,8 +72,8 @@ def benchmark(
 
     Each launch creates a predictor for every config, in processes of their own, warms them up until they are
     steady, and lets them take turns in random order, each time for a few milliseconds or one run and on the
-    same cores, so that load and clock changes meet all alike. A config that has turns with others finds their
-    data in the caches, and is by a few percent slower than alone.
+    same cores, so that load and clock changes meet all alike. Runs that only refill the caches after the turn
+    of another config do not count.
 
     Args:
         model: a model or its path.
@@ -283,10 +286,10 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
         if number == 0:
             plan.notices = [session.notices for session in sessions]
             plan.fix_launches((time.perf_counter() - begin) / len(sessions))
-        runs = _runs_per_turn([starts[index][2] for index in range(len(sessions))])
+        turns = _turns([starts[index][2] for index in range(len(sessions))])
         pids = [session.pid for session in sessions if session.pid is not None]
         with on_the_same_cores(pids, plan.cores, number) if len(sessions) > 1 else nullcontext():
-            rounds = _in_turns(plan, number, sessions, runs)
+            rounds = _in_turns(plan, number, sessions, turns)
         peaks = [session.memory()["peak_rss"] or None for session in sessions]
         for index, peak in enumerate(peaks):
             plan.recorder.peak(index, number, peak)
@@ -310,21 +313,32 @@ def _block(session: Session, inputs: Mapping[str, Any], seconds: float, count: i
     return session.time(inputs, count=count, seconds=seconds).samples_ns / 1e6
 
 
-def _runs_per_turn(warm: Sequence[Floats]) -> list[int | None]:
-    """How many runs a turn of each config has; None where one config has all turns.
+class _Turn(NamedTuple):
+    """How many runs a turn has, and how many of them count: the first ones refill the caches."""
 
-    Their number is fixed: turns of a fixed time would have more of the fast runs and fewer of the slow ones.
-    Configs that may be equal have the same number, since the first run of a turn is the slowest.
+    lead_in: int
+    counted: int
+
+
+def _turns(warm: Sequence[Floats]) -> list[_Turn] | None:
+    """A turn of each config; None for one config alone.
+
+    The number of runs is fixed: turns of a fixed time would have more of the fast runs and fewer of the slow
+    ones. Configs that may be equally fast have the same number.
     """
     if len(warm) == 1:
-        return [None]
+        return None
     latencies = [float(np.median(samples)) / 1e3 for samples in warm]
     least = min(latencies)
-    return [max(1, round(TURN_S / (least if one < 2 * least else one))) for one in latencies]
+    alike = [least if one < 2 * least else one for one in latencies]
+    return [
+        _Turn(math.ceil(LEAD_IN_S / one) if one < LONG_RUN_S else 0, max(1, round(TURN_S / one)))
+        for one in alike
+    ]
 
 
 def _in_turns(
-    plan: _Plan, number: int, sessions: Sequence[Session], runs: Sequence[int | None]
+    plan: _Plan, number: int, sessions: Sequence[Session], turns: Sequence[_Turn] | None
 ) -> list[list[Round]]:
     taken: list[list[Round]] = [[] for _ in sessions]
     load = Load([session.pid for session in sessions if session.pid is not None])
@@ -336,7 +350,7 @@ def _in_turns(
         plan.tell(
             share, f"launch {number + 1} of {plan.launches}, round {number_of_round + 1} of {plan.rounds}"
         )
-        for index, one in enumerate(_round(plan, sessions, runs)):
+        for index, one in enumerate(_round(plan, sessions, turns)):
             taken[index].append(one)
             plan.recorder.round(index, number, number_of_round, one)
         if time.perf_counter() - lap_began >= LOAD_LAP_S:
@@ -348,17 +362,19 @@ def _in_turns(
     return taken
 
 
-def _round(plan: _Plan, sessions: Sequence[Session], runs: Sequence[int | None]) -> list[Round]:
+def _round(plan: _Plan, sessions: Sequence[Session], turns: Sequence[_Turn] | None) -> list[Round]:
     """All configs in turns, in another random order each time, until their share of the time is over."""
     began = time.perf_counter()
     samples: list[list[Floats]] = [[] for _ in sessions]
     while not samples[0] or time.perf_counter() - began < plan.block_s * len(sessions):
         for index in plan.rng.permutation(len(sessions)):
             go_on(plan.cancel)
-            seconds, count = (plan.block_s, RUNS_MOST) if runs[index] is None else (LONG_S, runs[index])
-            taken = _block(sessions[index], plan.cases[index].inputs, seconds, count)
-            # The first of several meets caches that another config has filled.
-            samples[index].append(taken[1:] if runs[index] is not None and len(taken) > 2 else taken)
+            session, inputs = sessions[index], plan.cases[index].inputs
+            if turns is None:
+                samples[index].append(_block(session, inputs, plan.block_s))
+            else:
+                lead_in, counted = turns[index]
+                samples[index].append(_block(session, inputs, LONGEST_S, lead_in + counted)[lead_in:])
     plan.steady_s += time.perf_counter() - began
     mhz = clock_mhz()
     return [Round(np.concatenate(taken), began - plan.began, None, mhz) for taken in samples]
