@@ -195,10 +195,10 @@ def _in_turns(
     taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
     for turn in range(ROUNDS):
         for place, index in enumerate(rng.permutation(len(predictors))):
-            go_on(cancel)
             count = predictors[index]
             share = (turn + place / len(predictors)) / ROUNDS
             tell(share, f"round {turn + 1} of {ROUNDS}: {_label(count)}")
+            go_on(cancel)
             began_s = time.perf_counter() - begin
             one = session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
             taken[index].append(one)
