@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,6 @@ benchmark(
     progress=lambda share, text: print(text, flush=True),
 )
 """
-
-
-@pytest.fixture(scope="module")
-def digits(sample_folder: Callable[..., Path]) -> models.Model:
-    return models.load(sample_folder("digits"))
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -22,11 +20,6 @@ from workbench.errors import CancelledError, ConfigError, InputError, TimeLimitE
 from workbench.models import TensorInfo
 
 PLAIN, NO_ONEDNN = InferenceConfig(), InferenceConfig(onednn=False)
-
-
-@pytest.fixture(scope="module")
-def digits(sample_folder: Callable[..., Path]) -> models.Model:
-    return models.load(sample_folder("digits"))
 
 
 @pytest.fixture(scope="module")

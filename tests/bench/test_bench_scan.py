@@ -19,11 +19,6 @@ Folder = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def digits(sample_folder: Folder) -> models.Model:
-    return models.load(sample_folder("digits"))
-
-
-@pytest.fixture(scope="module")
 def bert(sample_folder: Folder) -> models.Model:
     return models.load(sample_folder("bert_tiny"))
 

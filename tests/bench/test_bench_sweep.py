@@ -54,11 +54,6 @@ def own_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def digits(sample_folder: Callable[..., Path]) -> models.Model:
-    return models.load(sample_folder("digits"))
-
-
-@pytest.fixture(scope="module")
 def elsewhere(digits: models.Model) -> models.Model:
     """A model that no worker finds under a path."""
     found = models.from_bytes(*content.content_of(digits))

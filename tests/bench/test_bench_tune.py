@@ -146,11 +146,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-@pytest.fixture(scope="module")
-def digits(sample_folder: Callable[..., Path]) -> Model:
-    return wb.load(sample_folder("digits"))
-
-
 @pytest.fixture
 def run(digits: Model, tmp_path: Path) -> Callable[..., Tuning]:
     def call(**given: Any) -> Tuning:

@@ -288,8 +288,10 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
             plan.fix_launches((time.perf_counter() - begin) / len(sessions))
         turns = _turns([starts[index][2] for index in range(len(sessions))])
         pids = [session.pid for session in sessions if session.pid is not None]
+        # Before they are kept to some cores: what others do on the rest of them is felt, too.
+        load = Load(pids)
         with on_the_same_cores(pids, plan.cores, number) if len(sessions) > 1 else nullcontext():
-            rounds = _in_turns(plan, number, sessions, turns)
+            rounds = _in_turns(plan, number, sessions, turns, load)
         peaks = [session.memory()["peak_rss"] or None for session in sessions]
         for index, peak in enumerate(peaks):
             plan.recorder.peak(index, number, peak)
@@ -338,10 +340,9 @@ def _turns(warm: Sequence[Floats]) -> list[_Turn] | None:
 
 
 def _in_turns(
-    plan: _Plan, number: int, sessions: Sequence[Session], turns: Sequence[_Turn] | None
+    plan: _Plan, number: int, sessions: Sequence[Session], turns: Sequence[_Turn] | None, load: Load
 ) -> list[list[Round]]:
     taken: list[list[Round]] = [[] for _ in sessions]
-    load = Load([session.pid for session in sessions if session.pid is not None])
     since, lap_began = 0, time.perf_counter()
     for number_of_round in range(plan.rounds):
         if number_of_round >= ROUNDS_LEAST and plan.time_is_up:
