@@ -105,8 +105,9 @@ def machine(environment: Mapping[str, Any]) -> str | None:
 
 
 def sentence(text: str) -> str:
-    """With a capital at its begin and a stop at its end."""
-    begun = text[:1].upper() + text[1:]
+    """With a capital at its begin, unless a name stands there, and a stop at its end."""
+    named = "_" in text.partition(" ")[0]
+    begun = text if named else text[:1].upper() + text[1:]
     return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
