@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from workbench import models
 from workbench.bench import Scan, Throughput, random_inputs, scan, throughput
-from workbench.errors import CancelledError, WorkbenchError
+from workbench.core import Session
+from workbench.errors import CancelledError, WorkbenchError, WorkerDiedError
 
 Folder = Callable[..., Path]
 
@@ -115,3 +118,42 @@ def test_throughput_can_be_cancelled(digits: models.Model) -> None:
 
     with pytest.raises(CancelledError):
         throughput(digits, (1,), seconds=1, progress=stop, cancel=cancel)
+
+
+@pytest.mark.parametrize(
+    ("signals", "ends"),
+    [
+        ([signal.SIGSEGV], None),
+        ([signal.SIGSEGV, signal.SIGABRT], None),
+        ([signal.SIGSEGV] * 3, "SIGSEGV"),
+        ([signal.SIGKILL], "SIGKILL"),
+    ],
+)
+def test_a_crash_is_told_of_and_its_round_taken_again(
+    digits: models.Model, signals: list[signal.Signals], ends: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: list[Session] = []
+    load = Session.load
+
+    def noted(session: Session) -> Any:
+        sessions.append(session)
+        return load(session)
+
+    monkeypatch.setattr(Session, "load", noted)
+    left = list(signals)
+
+    def crash(share: float, text: str) -> None:
+        if text.endswith(": 2 predictors") and left:
+            assert sessions[-1].pid is not None
+            os.kill(sessions[-1].pid, left.pop())
+
+    if ends:
+        with pytest.raises(WorkerDiedError) as caught:
+            throughput(digits, (1, 2), seconds=0.2, progress=crash)
+        assert caught.value.signal == ends
+        return
+    found = throughput(digits, (1, 2), seconds=0.2, progress=crash)
+    assert [text.split(", which")[0] for text in found.notices] == [
+        f"Paddle crashed ({one.name}) in a round of 2 predictors" for one in reversed(signals)
+    ]
+    assert all(len(point.samples_ms) > 0 for point in found.points)

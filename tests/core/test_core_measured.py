@@ -43,6 +43,20 @@ def test_predictors_run_at_once_and_again_with_fewer_and_more(session: Session, 
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_a_thread_that_ran_a_predictor_never_ends(session: Session) -> None:
+    # Its end would clear the oneDNN cache under the others.
+    inputs = random_inputs(session.model)
+
+    def threads() -> set[str]:
+        return {task.name for task in Path(f"/proc/{session.pid}/task").iterdir()}
+
+    session.time_at_once(inputs, predictors=3, seconds=0.02)
+    before = threads()
+    for count in (1, 2, 3):
+        session.time_at_once(inputs, predictors=count, seconds=0.02)
+        assert threads() == before
+
+
 def test_whole_runs_count() -> None:
     ended = (np.array([4, 8, 12]) * 10**8, np.array([5, 10]) * 10**8)
     runs = ConcurrentRuns((np.ones(3, np.int64), np.ones(2, np.int64)), ended, True)

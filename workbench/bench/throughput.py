@@ -21,12 +21,15 @@ from workbench.bench.stats import student
 from workbench.config import InferenceConfig
 from workbench.core import ConcurrentRuns, Session
 from workbench.core.tensors import check_inputs
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, WorkerDiedError
 from workbench.models import Model, load
 
 ROUNDS = 6
 # The first of this share of a round is thrown away: threads and caches fill up in it.
 WARM_UP_SHARE = 0.2
+# So many crashes are taken for an accident of threads that meet, which is rare; more are an error.
+MAX_CRASHES = 2
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,7 @@ class Throughput:
         model: the model's name.
         config: what was asked for.
         native: whether they ran as threads of a C++ program; else as threads of a Python program.
-        notices: where asked and given differ, in words.
+        notices: where asked and given differ, and what crash a round was taken again after, in words.
         points: one per number of predictors.
         environment: where it ran.
         entry: its id in the history, None where it was not recorded.
@@ -141,6 +144,8 @@ def throughput(
 
     Raises:
         CancelledError: after ``cancel`` was set.
+        WorkerDiedError: if Paddle crashed more than twice; before that, a round is taken again in a fresh
+            process, and a notice tells of it.
         WorkbenchError: for numbers that are none, and as `benchmark`.
     """
     model = model if isinstance(model, Model) else load(model)
@@ -163,9 +168,9 @@ def throughput(
             notices = session.notices
             for position, count in enumerate(predictors):
                 recorder.run(position, _label(count), config, notices)
-            taken = _in_turns(
-                session, arrays, predictors, seconds / ROUNDS, native, tell, cancel, seed, starts, recorder
-            )
+            together = _Together(session, arrays, native)
+            taken = _in_turns(together, predictors, seconds / ROUNDS, tell, cancel, seed, starts, recorder)
+            notices += together.notices
         points = tuple(_point(count, rounds) for count, rounds in zip(predictors, taken, strict=True))
         ran_native = all(one.native for rounds in taken for one in rounds)
         found = Throughput(model.name, config, ran_native, notices, points, where, recorder.id)
@@ -174,12 +179,38 @@ def throughput(
     return found
 
 
+class _Together:
+    """Rounds of several predictors at once, taken again where Paddle crashed, as threads of it may."""
+
+    def __init__(self, session: Session, arrays: Mapping[str, Any], native: bool) -> None:
+        self._session, self._arrays, self._native = session, arrays, native
+        self._crashes: list[tuple[int, str]] = []
+
+    def time(self, count: int, seconds: float) -> ConcurrentRuns:
+        """`Session.time_at_once` of so many predictors."""
+        while True:
+            try:
+                return self._session.time_at_once(
+                    self._arrays, predictors=count, seconds=seconds, native=self._native
+                )
+            except WorkerDiedError as error:
+                if error.signal not in _CRASHES or len(self._crashes) == MAX_CRASHES:
+                    raise
+                self._crashes.append((count, error.signal))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return tuple(
+            f"Paddle crashed ({signal}) in a round of {_label(count)}, which was taken again in a new "
+            "process: expect it of a server with threads, too"
+            for count, signal in self._crashes
+        )
+
+
 def _in_turns(
-    session: Session,
-    arrays: Mapping[str, Any],
+    together: _Together,
     predictors: Sequence[int],
     block_s: float,
-    native: bool,
     tell: Progress,
     cancel: threading.Event,
     seed: int,
@@ -188,8 +219,7 @@ def _in_turns(
 ) -> list[list[ConcurrentRuns]]:
     """The rounds of each number of predictors; ``starts``: creation and the first run, in milliseconds."""
     for position, count in enumerate(predictors):
-        warm = session.time_at_once(arrays, predictors=count, seconds=block_s * WARM_UP_SHARE, native=native)
-        recorder.launch(position, 0, *starts, _samples_ms(warm))
+        recorder.launch(position, 0, *starts, _samples_ms(together.time(count, block_s * WARM_UP_SHARE)))
     begin = time.perf_counter()
     rng = np.random.default_rng(seed)
     taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
@@ -200,7 +230,7 @@ def _in_turns(
             tell(share, f"round {turn + 1} of {ROUNDS}: {_label(count)}")
             go_on(cancel)
             began_s = time.perf_counter() - begin
-            one = session.time_at_once(arrays, predictors=count, seconds=block_s, native=native)
+            one = together.time(count, block_s)
             taken[index].append(one)
             recorder.round(int(index), 0, turn, Round(_samples_ms(one), began_s))
     return taken

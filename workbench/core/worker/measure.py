@@ -7,6 +7,7 @@ import ctypes
 import gc
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, Callable, Iterator
 
 import numpy as np
@@ -68,46 +69,42 @@ def native_run(predictor: Any) -> Callable[[], Any]:
     return lambda: function(address)
 
 
-def at_once(runs: list[Callable[[], Any]], seconds: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Call each function over and over in a thread of its own, all from the same moment on.
+def at_once(
+    pools: list[ThreadPoolExecutor], runs: list[Callable[[], Any]], seconds: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Call each function over and over in the one thread of its pool, all from the same moment on.
 
     Returns:
         Per thread the nanoseconds of each call, and when each ended, counted from that moment.
     """
     barrier = threading.Barrier(len(runs) + 1)
     moment = [0]
-    taken: list[list[int]] = [[] for _ in runs]
-    ended: list[list[int]] = [[] for _ in runs]
-    failures: list[BaseException] = []
 
-    def work(index: int) -> None:
-        run, samples, ends = runs[index], taken[index], ended[index]
+    def work(run: Callable[[], Any]) -> tuple[list[int], list[int]]:
+        taken: list[int] = []
+        ended: list[int] = []
         barrier.wait()
         barrier.wait()
         begin, limit = moment[0], int(seconds * 1e9)
-        try:
-            end = begin
-            while end - begin < limit:
-                start = clock()
-                run()
-                end = clock()
-                samples.append(end - start)
-                ends.append(end - begin)
-        except BaseException as error:
-            failures.append(error)
+        end = begin
+        while end - begin < limit:
+            start = clock()
+            run()
+            end = clock()
+            taken.append(end - start)
+            ended.append(end - begin)
+        return taken, ended
 
-    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(runs))]
     with no_collection():
-        for thread in threads:
-            thread.start()
+        futures = [pool.submit(work, run) for pool, run in zip(pools, runs)]
         barrier.wait()
         moment[0] = clock()
         barrier.wait()
-        for thread in threads:
-            thread.join()
-    if failures:
-        raise failures[0]
-    return [np.array(one, np.int64) for one in taken], [np.array(one, np.int64) for one in ended]
+        wait(futures)  # none runs on when another one failed
+        found = [future.result() for future in futures]
+    return [np.array(taken, np.int64) for taken, _ in found], [
+        np.array(ended, np.int64) for _, ended in found
+    ]
 
 
 class Hooked:
