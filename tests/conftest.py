@@ -12,6 +12,9 @@ import pytest
 # Helpers such as `oracle` are imported by tests in every folder.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from chromium import chromium
+from playwright.sync_api import Browser, sync_playwright
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -60,3 +63,12 @@ def no_session_left() -> Iterator[None]:
     before = sessions()
     yield
     assert [session for session in sessions() if session not in before] == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one file: Playwright leaves an event loop running, under which no second one starts."""
+    with sync_playwright() as playwright:
+        opened = chromium(playwright)
+        yield opened
+        opened.close()

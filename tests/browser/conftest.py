@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from chromium import chromium
 from driving import Lab
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +62,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     process.wait(30)
     drain.wait(30)
     log.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = chromium(playwright)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

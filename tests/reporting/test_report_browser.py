@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import chromium
 from made_results import (
     made_ablation,
     made_benchmark,
@@ -18,7 +17,7 @@ from made_results import (
     made_scan,
     made_throughput,
 )
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import workbench as wb
 from workbench.reporting import Failed
@@ -30,14 +29,6 @@ HOSTILE = [
     '" onload="window.hacked = 1" x="',
     "<!-- <script> {{ 7 * 7 }} ]]>",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = chromium(playwright)
-        yield opened
-        opened.close()
 
 
 @contextlib.contextmanager
