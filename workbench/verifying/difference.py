@@ -178,6 +178,7 @@ class Differing:
             remark = f"{said} is expected, and {self._dtype} was before"
         else:
             try:
+                default_tolerance(said)  # refuses what cannot be compared, whatever the tolerance
                 self._tolerance = self._tolerance or self._by_dtype(expected)
             except InputError as error:
                 remark = str(error)

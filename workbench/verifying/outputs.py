@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.bench.benchmark import Progress, cancels
 from workbench.config import InferenceConfig
-from workbench.core.tensors import Array
+from workbench.core.tensors import Array, check_inputs
 from workbench.errors import CancelledError, ConfigError, InputError
 from workbench.models import Model, load
 from workbench.verifying.batches import Batch, Batches
@@ -179,7 +179,7 @@ def verify(
         stack.callback(expected.close)
         sessions = [one.session for one in (given, expected) if one.session is not None]
         stack.enter_context(cancels(cancel, sessions))
-        work = _Work(given, expected, allowed, top_k)
+        work = _Work(model, given, expected, allowed, top_k)
         stream = iter(feed)
         # No loop variable: it would hold a batch while the next one is made.
         while work.compare_next(stream):
@@ -198,6 +198,7 @@ def verify(
 class _Work:
     """Compares batch after batch."""
 
+    model: Model
     given: Source
     expected: Source
     allowed: Mapping[str, Tolerance | None]
@@ -215,8 +216,9 @@ class _Work:
         batch: Batch | None = next(batches, None)
         if batch is None:
             return False
-        expected = self.expected.run(batch)
-        given = self.given.run(batch)
+        # First, since another engine may be given them under the names it has for them.
+        arrays = check_inputs(batch, self.model.inputs)
+        expected, given = self.expected.run(arrays), self.given.run(arrays)
         names = list(expected), list(given)
         if self.names is None:
             self.names = names
