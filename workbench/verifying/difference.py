@@ -12,12 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import InputError
-from workbench.verifying.tolerance import Tolerance, default_tolerance, scale_of
+from workbench.verifying.tolerance import BLOCK, Tolerance, default_tolerance, scale_of
 
 Array = npt.NDArray[Any]
 
-# Elements looked at at once: what is computed of them on the way stays in the processor's cache.
-BLOCK = 1 << 16
 # Unmatched positions that are told of.
 POSITIONS = 8
 # In place of a limit of 0, by which no difference can be divided.
@@ -336,8 +334,10 @@ class _Angle:
             self.squares[side] = math.ldexp(self.squares[side], 2 * down)
             self.dot = math.ldexp(self.dot, down)
             sides[side] = np.ldexp(values, -self.exponents[side])
-            self.squares[side] += float(sides[side] @ sides[side])
-        self.dot += float(sides[0] @ sides[1])
+            self.squares[side] += float(np.square(sides[side]).sum())
+        # Not by BLAS: numpy sums up pairwise, which is more precise, and in this thread, so that a busy
+        # machine does not let it wait for other threads.
+        self.dot += float((sides[0] * sides[1]).sum())
 
     def cosine(self) -> float | None:
         if not all(self.squares):

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.core.tensors import Array
-from workbench.errors import ConfigError, InputError, ModelError, WorkbenchError
+from workbench.errors import CancelledError, ConfigError, InputError, ModelError, WorkbenchError
 from workbench.models import Model, TensorInfo, load
 from workbench.verifying.batches import array_files, read_arrays
 
@@ -72,6 +72,8 @@ class Running(Source):
         """Run once."""
         try:
             found = self._engine.run(self._fitting(inputs))
+        except CancelledError:
+            raise
         except WorkbenchError as error:
             error.args = (f"{self.label}: {error}",)
             raise

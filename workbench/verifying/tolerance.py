@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from workbench.errors import InputError
 
+# Elements looked at at once: what is computed of them on the way stays in the processor's cache.
+BLOCK = 1 << 16
 # The key of a mapping of tolerances that stands for every output not named in it.
 ALL = "*"
 
@@ -95,10 +97,24 @@ def default_tolerance(dtype: Any, scale: float = 1.0, precisions: Iterable[str] 
 
 def scale_of(values: npt.NDArray[Any]) -> float:
     """The root mean square of those that are finite; 1 where all of them are 0 or there are none."""
-    finite = values[np.isfinite(values)].astype(np.float64)
-    largest = float(np.abs(finite).max(initial=0.0))
-    # Divided first, so that no square overflows or vanishes.
-    return largest * math.sqrt(float(np.mean(np.square(finite / largest)))) if largest else 1.0
+    largest = max((float(np.abs(block).max(initial=0.0)) for block in _finite(values)), default=0.0)
+    if not largest:
+        return 1.0
+    squares, count = 0.0, 0
+    for block in _finite(values):
+        # Divided first, so that no square overflows or vanishes.
+        squares += float(np.square(block / largest).sum())
+        count += block.size
+    return largest * math.sqrt(squares / count)
+
+
+def _finite(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.float64]]:
+    """The finite ones, part by part, so that no copy of all of them is made."""
+    flat = values.reshape(-1)
+    for at in range(0, flat.size, BLOCK):
+        block = flat[at : at + BLOCK].astype(np.float64)
+        finite = np.isfinite(block)
+        yield block if finite.all() else block[finite]
 
 
 def tolerances_of(spec: Any, names: Iterable[str]) -> dict[str, Tolerance | None]:
