@@ -63,7 +63,7 @@ def test_a_failure_is_exit_code_1_with_the_place(digits: Path, saved: Path, tmp_
     np.savez(tmp_path / "wrong.npz", **wrong)
     found = said(digits, "--against", tmp_path / "wrong.npz")
     assert found.exit_code == 1
-    assert "1 of 1 outputs FAILED" in found.stdout
+    assert "1 of 1 output FAILED" in found.stdout
     assert "worst at [0, 4]" in found.stdout
     plain = said(digits, "--against", tmp_path / "wrong.npz", "--json")
     assert plain.exit_code == 1

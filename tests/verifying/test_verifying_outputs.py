@@ -28,6 +28,7 @@ from workbench.errors import (
     ModelError,
     NativeError,
     RuntimeMissingError,
+    TimeLimitError,
     WorkbenchError,
     WorkerDiedError,
 )
@@ -165,6 +166,19 @@ def test_anything_that_runs(digits: models.Model, pictures: list[Arrays], output
         assert session.pid is not None  # the caller's, and not closed
 
 
+def test_an_engine_is_given_what_it_takes_by_the_names_it_has() -> None:
+    class Mine:
+        inputs = (models.TensorInfo("picture", "float32", (1,)),)
+
+        def run(self, inputs: Arrays) -> Arrays:
+            return dict(inputs)
+
+    source = Running(Mine(), "mine")
+    # Another name, and an input that this engine has lost because nothing used it.
+    assert source.run({"image": np.ones(1)}) == {"picture": np.ones(1)}
+    assert source.run({"mask": np.zeros(1), "picture": np.ones(1)}) == {"picture": np.ones(1)}
+
+
 def test_outputs_that_one_side_lacks(
     digits: models.Model, pictures: list[Arrays], outputs: list[Arrays]
 ) -> None:
@@ -188,8 +202,8 @@ def test_a_changed_number_is_found_with_its_batch_and_place(
     assert (one.passed, one.exceeding, one.failing, one.worst_batch) == (False, 1, 1, 2)
     assert one.worst is not None and one.worst.index == (1, 7)
     assert one.max_abs_diff == pytest.approx(1, abs=1e-5)
-    assert "worst in batch 2" in str(found)
-    assert "1 elements beyond the tolerance; worst at [1, 7]" in str(found)
+    assert "worst is batch 2, counted from 0" in str(found)
+    assert "1 element beyond the tolerance; worst at [1, 7]" in str(found)
     wrong[1][OUT][0, 3] = np.nan
     (one,) = verify(digits, PLAIN, wrong, pictures).outputs
     assert (one.unmatched, one.worst_batch, one.positions[0].index) == (1, 1, (0, 3))
@@ -351,6 +365,11 @@ def test_a_worker_that_is_killed_says_which_of_both(digits: models.Model, pictur
     with session, pytest.raises(WorkerDiedError, match=r"^the one: ") as caught:
         source.run(next(kill()))
     assert caught.value.signal == "SIGKILL"
+
+
+def test_a_time_limit_says_which_of_both(digits: models.Model) -> None:
+    with pytest.raises(TimeLimitError, match=r"^inference engine, oneDNN on: "):
+        verify(digits, PLAIN, "onednn=on", time_limit=1e-6)
 
 
 def test_cancel(digits: models.Model, pictures: list[Arrays]) -> None:

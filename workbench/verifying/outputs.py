@@ -87,8 +87,8 @@ class Verification:
     def summary(self) -> str:
         """The answer in one line."""
         failed = sum(not one.passed for one in self.outputs)
-        answer = f"{failed} of {len(self.outputs)} outputs FAILED" if failed else "passed"
-        batches = f"{self.batches} batch{'es' * (self.batches != 1)}"
+        answer = f"{failed} of {_counted(len(self.outputs), 'output')} FAILED" if failed else "passed"
+        batches = _counted(self.batches, "batch", "es")
         return f"{self.model}: {self.given} against {self.expected}, {batches}: {answer}"
 
     def remarks(self) -> list[str]:
@@ -271,22 +271,26 @@ class _Work:
 
 def _what_failed(one: OutputDifference) -> list[str]:
     lines = [one.remark] if one.remark else []
-    where = f", worst in batch {one.worst_batch}" if one.batches > 1 else ""
     if one.failing and one.batches > 1:
-        lines.append(f"{one.failing} of {one.batches} batches failed{where} (counted from 0)")
+        worst_batch = "" if one.worst_batch is None else f", worst is batch {one.worst_batch}, counted from 0"
+        lines.append(f"{one.failing} of {one.batches} batches failed{worst_batch}")
     if one.unmatched:
         first = one.positions[0]
         lines.append(
-            f"NaN or infinity in {one.unmatched} elements where something else is expected; the first at "
+            f"NaN or infinity in {_counted(one.unmatched, 'element')} of one side alone; the first at "
             f"{list(first.index)}: {_value(first.given)} given, {_value(first.expected)} expected"
         )
     if one.exceeding and one.worst is not None:
         worst = one.worst
         lines.append(
-            f"{one.exceeding} elements beyond the tolerance; worst at {list(worst.index)}: "
+            f"{_counted(one.exceeding, 'element')} beyond the tolerance; worst at {list(worst.index)}: "
             f"{_value(worst.given)} given, {_value(worst.expected)} expected"
         )
     return lines
+
+
+def _counted(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count} {noun}{plural * (count != 1)}"
 
 
 def _number(value: float | None) -> str:
