@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
+    from workbench.verifying import verify
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -43,6 +44,7 @@ _ROOMS = {
     "sweep": "bench.sweep",
     "trace": "tracing",
     "tune": "bench.tuning",
+    "verify": "verifying",
     "view": "ui",
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "sweep",
     "trace",
     "tune",
+    "verify",
     "view",
 ]
 

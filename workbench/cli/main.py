@@ -32,6 +32,7 @@ from workbench.cli.options import (
 from workbench.cli.profile import profile
 from workbench.cli.report import report
 from workbench.cli.tune import tune
+from workbench.cli.verify import verify
 from workbench.config import InferenceConfig
 from workbench.errors import WorkbenchError
 
@@ -288,6 +289,7 @@ app.add_command(history)
 app.add_command(profile)
 app.add_command(report)
 app.add_command(tune)
+app.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

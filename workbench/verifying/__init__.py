@@ -1,1 +1,36 @@
 """Which change made it wrong: outputs side by side, where they part, and the passes that did it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench._lazy import lazily
+
+if TYPE_CHECKING:
+    from workbench.verifying.difference import Differing, OutputDifference
+    from workbench.verifying.outputs import Verification, verify
+    from workbench.verifying.tolerance import Tolerance, default_tolerance
+
+_MODULES = {
+    "Differing": "difference",
+    "OutputDifference": "difference",
+    "Tolerance": "tolerance",
+    "Verification": "outputs",
+    "default_tolerance": "tolerance",
+    "verify": "outputs",
+}
+
+__all__ = [
+    "Differing",
+    "OutputDifference",
+    "Tolerance",
+    "Verification",
+    "default_tolerance",
+    "verify",
+]
+
+__getattr__ = lazily(__name__, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
