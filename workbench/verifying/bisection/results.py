@@ -25,7 +25,7 @@ class Bisection:
         words: what the check said of the full config.
         guilty: the smallest of ``sets``; empty unless something was found.
         sets: sets of passes, in the order found: each makes the check fail with all other candidates off,
-            and does not without any one of its passes.
+            and does not in this way without any one of its passes.
         avoid: the config that passes the check; None if there is none, or if nothing fails.
         candidates: the passes that run and can be switched off, in running order.
         probes: the configs that were tried, in order.

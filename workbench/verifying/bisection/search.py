@@ -69,7 +69,7 @@ class Search:
         """Search.
 
         Returns:
-            What was found. Each set fails, and does not without any one of its passes. Of faults that need
+            What was found. Each set fails, and does not so without any one of its passes. Of faults that need
             up to three passes, the smallest is among them, unless a notice says that the search was cut off.
         """
         full = self.ledger.sample(self.names, TRIES)
@@ -150,6 +150,7 @@ class Search:
         tried = len(self.ledger.probes)
 
         def visit(off: On, found: Part) -> None:
+            found = self._whatever_way(found, sets)
             shared = min(map(len, sets)) - 2
             for kept in itertools.combinations(found, max(shared, 0)):
                 gone = off | (set(found) - set(kept))
@@ -169,6 +170,18 @@ class Search:
                     visit(gone, other)
 
         visit(frozenset(), sets[0])
+
+    def _whatever_way(self, found: Part, sets: list[Part]) -> Part:
+        """A set may hold a smaller one that fails in another way, which it hides."""
+        for name in found if len(found) > 1 else ():
+            rest = _less(found, (name,))
+            state = self._ask(rest)
+            if state.verdict == "fails":
+                other = self._cut(rest, state)
+                if other not in sets:
+                    sets.append(other)
+                return self._whatever_way(other, sets)
+        return found
 
     # Avoiding
 
