@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench.errors import NativeError, TimeLimitError, WorkerDiedError
-from workbench.verifying.bisection import Bisection, bisect, bisecting, native
+from workbench.errors import CancelledError, InputError, NativeError, TimeLimitError, WorkerDiedError
+from workbench.verifying.bisection import Bisection, Outcome, bisect, bisecting, checks, native
+from workbench.verifying.bisection.checks import CrashCheck
 
 On = frozenset[str]
 GIVEN = np.ones(3, np.float32)
@@ -309,3 +311,172 @@ def test_passes_that_are_off_stay_off(world: World, run: Callable[..., Bisection
     world.faults = [Fault(frozenset(["pass_01"]), "wrong")]
     found = run(config=wb.InferenceConfig(threads=2).without("spare_pass"))
     assert found.avoid == wb.InferenceConfig(threads=2).without("spare_pass", "pass_01")
+
+
+def test_a_killed_bisection_continues(world: World, run: Callable[..., Bisection]) -> None:
+    world.names = names(16)
+    world.faults = [Fault(frozenset(["pass_03", "pass_12"]), "wrong")]
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(share: float, text: str) -> None:
+        if text.startswith("probe 7:"):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(progress=kill)
+    first = Counter(on for on, _ in world.tried)
+    assert len(first) == 6
+    world.tried.clear()
+    found = run()
+    assert found.guilty == ("pass_03", "pass_12")
+    again = {on for on, _ in world.tried}
+    # What was tried is not tried anew, but where more runs are needed.
+    assert all(len(probe.runs) > first[probe.on] for probe in found.probes if probe.on in again)
+    assert not {frozenset(world.names), frozenset()} & again
+    world.tried.clear()
+    third = run()
+    assert not world.tried
+    assert third.facts() | {"notices": []} == found.facts() | {"notices": []}
+    assert "nothing was tried anew" in third.notices[-1]
+
+
+def test_a_cancel_stops_between_two_runs_and_loses_nothing(
+    world: World, run: Callable[..., Bisection]
+) -> None:
+    world.names = names(12)
+    world.faults = [Fault(frozenset(["pass_05"]), "dies")]
+    cancel = threading.Event()
+
+    def tell(share: float, text: str) -> None:
+        if text.startswith("probe 4:"):
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        run(check="crash", cancel=cancel, progress=tell)
+    assert world.open == 0
+    with pytest.raises(CancelledError):
+        run(check="crash", cancel=cancel)
+    before = len(world.tried)
+    assert run(check="crash").guilty == ("pass_05",)
+    assert frozenset(world.names) not in [on for on, _ in world.tried[before:]]
+
+
+def test_the_progress_says_how_many_are_on(world: World, run: Callable[..., Bisection]) -> None:
+    world.names = names(8)
+    world.faults = [Fault(frozenset(["pass_05"]), "wrong")]
+    told: list[tuple[float, str]] = []
+    run(progress=lambda share, text: told.append((share, text)))
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    texts = [text for _, text in told]
+    assert "probe 1: 8 of 8 passes on" in texts
+    assert "probe 1: 8 of 8 passes on, run 3" in texts
+    assert "probe 2: 0 of 8 passes on" in texts
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"tolerance": 0.5}, "tolerance"),
+        ({"check": "crash"}, "check"),
+        ({"config": wb.InferenceConfig(threads=2)}, "config"),
+        ({"against": {"y": GIVEN * 2}}, "against"),
+        ({"inputs": {"image": np.zeros((1, 1, 8, 8), np.float32)}}, "inputs"),
+    ],
+)
+def test_other_arguments_need_another_folder(
+    world: World, run: Callable[..., Bisection], changed: dict[str, Any], name: str
+) -> None:
+    world.names = names(4)
+    run()
+    with pytest.raises(wb.WorkbenchError, match=rf"a bisection with another .*{name}.*: continue it"):
+        run(**changed)
+
+
+def test_a_time_limit_grows_with_the_full_config(
+    world: World, model: wb.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limit(time_limit: float | None, full_s: float | None) -> float:
+        prober = native.Prober(
+            model,
+            wb.InferenceConfig(),
+            (),
+            CrashCheck({}),
+            time_limit=time_limit,
+            cancel=threading.Event(),
+            full_s=full_s,
+        )
+        return prober.limit_s
+
+    assert [limit(None, None), limit(None, 3.0), limit(None, 30.0), limit(2.0, 30.0)] == [60, 60, 150, 2]
+    # A hang says nothing of how long others take.
+    hang = Outcome("fails", "", "running: time limit", None, 60.0)
+    assert native.took([hang]) is None
+    assert native.took([hang, Outcome("fails", "", "running: died", None, 3.0)]) == 3.0
+
+
+def test_the_latency_is_judged_by_the_verdict_and_the_factor(
+    world: World, run: Callable[..., Bisection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.names = names(8)
+
+    def measure(model: Any, cases: Any, **more: Any) -> Any:
+        base, this = (world.on(case.config) for case in cases)
+        assert base == frozenset()
+        world.tried.append((this, "pass_06" in this))
+        ratio = 1.5 if "pass_06" in this else 1.15 if "pass_01" in this else 0.8
+        verdict = "slower" if ratio > 1 else "faster"
+        one = SimpleNamespace(ratio=ratio, ci95=(ratio - 0.06, ratio + 0.06), verdict=verdict)
+        return SimpleNamespace(comparisons=[one])
+
+    monkeypatch.setattr(checks, "measure", measure)
+    found = run(check="latency", factor=1.1)
+    # The other one may be worse by less.
+    assert found.guilty == ("pass_06",)
+    assert found.avoid == wb.InferenceConfig().without("pass_06")
+    assert "1.500 [1.440, 1.560] times the latency with all off, slower" in found.words
+
+
+def test_wrong_arguments_are_said(world: World, run: Callable[..., Bisection]) -> None:
+    for wrong, words in (
+        ({"check": "speed"}, "give one of output, crash, latency, or a function"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"factor": 0.9}, "factor is 0.9: give a number from 1"),
+        ({"tolerance": -1}, "tolerance is -1"),
+        ({"time_limit": 0}, "time_limit is 0"),
+        ({"config": {"threads": 1}}, "give an InferenceConfig"),
+        ({"inputs": {"picture": GIVEN}}, "unknown input 'picture'"),
+    ):
+        with pytest.raises(wb.WorkbenchError, match=words):
+            run(**wrong)
+    assert not world.tried
+
+
+def test_one_run_of_each_if_nothing_may_be_repeated(world: World, run: Callable[..., Bisection]) -> None:
+    world.names = names(8)
+    world.faults = [Fault(frozenset(["pass_01", "pass_06"]), "wrong")]
+    found = run(repeats=1)
+    assert found.guilty == ("pass_01", "pass_06")
+    assert found.runs == len(found.probes) == len(world.tried)
+
+
+def test_what_a_check_raises_ends_it_where_it_says_nothing_of_the_config(
+    world: World, run: Callable[..., Bisection]
+) -> None:
+    world.names = names(4)
+
+    def wrong_input(session: Any) -> bool:
+        raise InputError("unknown input 'picture'")
+
+    with pytest.raises(InputError):
+        run(check=wrong_input, folder=None)
+    assert world.open == 0
+
+    def asserts(session: Any) -> bool:
+        assert "pass_02" in session.config.disabled_passes, "pass 2 is on"
+        return True
+
+    assert run(check=asserts, folder=None).guilty == ("pass_02",)

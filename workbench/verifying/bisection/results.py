@@ -99,5 +99,6 @@ class Bisection:
             lines.append(f"avoided by switching off: {', '.join(off)}")
         elif self.state == "found":
             lines.append("no config was found that avoids it")
-        lines.append(f"{len(self.probes)} probes of {len(self.candidates)} passes, {self.runs} runs")
+        probes = "1 probe" if len(self.probes) == 1 else f"{len(self.probes)} probes"
+        lines.append(f"{probes} of {len(self.candidates)} passes, {self.runs} runs")
         return "\n".join(lines)
