@@ -146,19 +146,20 @@ def test_the_text_of_a_config_reads_back(config: InferenceConfig) -> None:
 
 def test_mistakes_are_one_line_and_code_2(digits: Path, upscale: Path, tmp_path: Path) -> None:
     for arguments, words in (
-        ((digits, "--check", "speed"), "'speed' is not one of"),
-        ((digits, "--factor", 0.5), "0.5 is not a number from 1"),
-        ((digits, "--repeats", 0), "--repeats"),
-        ((upscale, "--folder", tmp_path / "kept"), "bisect that with the check crash"),
+        (("--check", "speed"), "'speed' is not one of"),
+        (("--factor", 0.5), "0.5 is not a number from 1"),
+        (("--tolerance", -1), "-1 is not a number from 0"),
+        (("--repeats", 0), "--repeats"),
     ):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 2, err
-        assert out == ""
-        errors = [line for line in err.splitlines() if not line.startswith("notice: ")]
-        assert len(errors) == 1
-        assert errors[0].startswith("error: ")
-        assert words in errors[0]
+        said = run(digits, *arguments)
+        assert said.exit_code == 2
+        assert words in said.stderr
+    process = start(upscale, "--folder", tmp_path / "kept")
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("error: the check output cannot judge this config: ")
+    assert err.endswith("bisect that with the check crash\n")
+    assert err.count("\n") == 1
 
 
 def test_nothing_wrong_is_an_answer(digits: Path, tmp_path: Path) -> None:

@@ -76,6 +76,19 @@ def test_the_real_defect_is_found_without_a_hint(
         np.testing.assert_allclose(given, other, atol=1e-5)
 
 
+def test_one_real_fault_hides_another(upscale: Path, tmp_path: Path, no_session_left: None) -> None:
+    # In 3.3.1 constant folding of PIR leaves a predictor that cannot be created without the pass that is off.
+    config = wb.InferenceConfig().without("dead_code_elimination_pass")
+    found = bisect(upscale, config, "crash", folder=tmp_path / "kept")
+    assert found.sets == (("constant_folding_pass",), (GUILTY,))
+    assert found.guilty == ("constant_folding_pass",)
+    assert found.avoid == config.without("constant_folding_pass", GUILTY)
+    # It cannot be traced, so what it was given is told.
+    why, given = found.changes["constant_folding_pass"]
+    assert "is not created with it" in why
+    assert "pd_op.conv2d" in given
+
+
 @pytest.mark.parametrize("layout", ["pir", "program"])
 def test_nothing_is_wrong_with_digits(
     sample_folder: Callable[..., Path], tmp_path: Path, layout: str, no_session_left: None

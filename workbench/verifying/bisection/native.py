@@ -63,6 +63,8 @@ def needed(model: Model, config: InferenceConfig, cancel: threading.Event) -> tu
             file.write_text(_tiny_pir())
             tiny = load(file)
             names = pipeline(tiny, plain)
+            # What Paddle keeps at the lowest level of optimization, in which it is cut down further.
+            kept = pipeline(tiny, plain.replace(ir_optim=False))
 
             def runs(on: tuple[str, ...]) -> bool:
                 go_on(cancel)
@@ -74,8 +76,10 @@ def needed(model: Model, config: InferenceConfig, cancel: threading.Event) -> tu
                         return False
                 return True
 
-            alone = runs(())
-            _needed[plain] = () if alone or not runs(names) else ddmin(names, runs)
+            if runs(()):
+                _needed[plain] = ()
+            else:
+                _needed[plain] = ddmin(kept, runs) if runs(kept) else ()
     return _needed[plain]
 
 
