@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
-    from workbench.verifying import verify
+    from workbench.verifying import bisect, verify
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -32,6 +32,7 @@ _ROOMS = {
     "WorkbenchError": "errors",
     "ablate": "bench.ablation",
     "benchmark": "bench",
+    "bisect": "verifying",
     "deploy": "deploy",
     "from_bytes": "models",
     "load": "models",
@@ -59,6 +60,7 @@ __all__ = [
     "__version__",
     "ablate",
     "benchmark",
+    "bisect",
     "deploy",
     "from_bytes",
     "load",

@@ -14,6 +14,7 @@ from workbench._version import __version__
 from workbench.cli import output
 from workbench.cli.ablate import ablate
 from workbench.cli.bench import bench
+from workbench.cli.bisect import bisect
 from workbench.cli.check import check
 from workbench.cli.codegen import codegen
 from workbench.cli.export import export
@@ -282,6 +283,7 @@ def _change(stage: dict[str, Any]) -> str:
 app.add_command(ablate)
 app.add_command(bench)
 app.add_command(infer)
+app.add_command(bisect)
 app.add_command(codegen)
 app.add_command(export)
 app.add_command(check)

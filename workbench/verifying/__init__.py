@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING
 from workbench._lazy import lazily
 
 if TYPE_CHECKING:
+    from workbench.verifying.bisection import Bisection, bisect
     from workbench.verifying.difference import Differing, OutputDifference
     from workbench.verifying.outputs import Verification, verify
     from workbench.verifying.tolerance import Tolerance, default_tolerance
 
 _MODULES = {
+    "Bisection": "bisection",
     "Differing": "difference",
     "OutputDifference": "difference",
     "Tolerance": "tolerance",
     "Verification": "outputs",
+    "bisect": "bisection",
     "default_tolerance": "tolerance",
     "verify": "outputs",
 }
 
 __all__ = [
+    "Bisection",
     "Differing",
     "OutputDifference",
     "Tolerance",
     "Verification",
+    "bisect",
     "default_tolerance",
     "verify",
 ]
