@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.bench import Benchmark, Launch, Round, Run, keeping
+from workbench.bench import Benchmark, History, Launch, Round, Run, keeping
 from workbench.bench.ablation.kept import Deed, Look
-from workbench.bench.tuning import Tuning, measuring, schedule, search
+from workbench.bench.tuning import Tuning, finals, measuring, schedule, search
 from workbench.bench.tuning.kept import FINAL, Score
 from workbench.bench.tuning.propose import Listed, Sampled
 from workbench.bench.tuning.results import Trial
@@ -26,6 +27,7 @@ from workbench.bench.tuning.space import Candidate, batch_of, given_space, repea
 from workbench.errors import (
     CancelledError,
     ConfigError,
+    HistoryWarning,
     NativeError,
     TimeLimitError,
     WorkbenchError,
@@ -428,6 +430,55 @@ def test_the_share_done_never_falls(world: World, run: Callable[..., Tuning]) ->
     run(progress=lambda share, text: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+# The history
+
+
+def test_the_history_has_the_finals_from_when_they_began(
+    world: World, run: Callable[..., Tuning], history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HISTORY", str(history.path))
+    moments: list[datetime] = []
+
+    def joined(*given: Any) -> Benchmark:
+        moments.append(datetime.now(timezone.utc))
+        return _joined(*given)
+
+    _joined = finals._joined
+    monkeypatch.setattr(finals, "_joined", joined)
+    world.latency_ms = two_threads_are_best
+    # As a list, which is as good as an array.
+    found = run(inputs={"image": INPUTS["image"].tolist()}, record=True)
+    [entry] = history.entries()
+    assert (entry.id, entry.kind, entry.state) == (found.entry, "tuning", "finished")
+    assert entry.inputs == {"image": [1, 1, 8, 8]}
+    assert entry.began <= moments[0]
+    assert len(history.runs(entry)[0].launches) == len(moments) + 1
+
+
+def test_a_history_that_is_damaged_costs_no_finals(
+    world: World, run: Callable[..., Tuning], history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HISTORY", str(history.path))
+    assert history.path is not None
+    history.path.parent.mkdir()
+    history.path.write_bytes(b"no history " * 500)
+    with pytest.raises(WorkbenchError, match="damaged"):
+        run(record=True)
+    assert not world.measured
+    history.path.unlink()
+
+    def progress(share: float, text: str) -> None:
+        if text.startswith("final") and history.path is not None:
+            history.path.write_bytes(b"no history " * 500)
+
+    with pytest.warns(HistoryWarning, match="digits is not recorded: .* is damaged"):
+        found = run(record=True, progress=progress)
+    assert found.comparison is not None
+    count = len(world.measured)
+    run()
+    assert len(world.measured) == count
 
 
 # What is asked

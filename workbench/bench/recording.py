@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from workbench.bench.environment import environment
 from workbench.bench.history import History, Kind, Recorder, model_hash
+from workbench.bench.results import Benchmark
 from workbench.config import InferenceConfig
 from workbench.core import warm
-from workbench.errors import CancelledError, ConfigError
+from workbench.errors import CancelledError, ConfigError, HistoryWarning, WorkbenchError
 from workbench.models import Model
 
 # Of what a runtime says of itself: where it is installed is nobody else's business.
@@ -46,6 +49,54 @@ def shapes_of(cases: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     }
 
 
+def model_facts(model: Model) -> dict[str, Any]:
+    """What the history keeps of a model.
+
+    Raises:
+        ModelError: if its files cannot be read any more.
+    """
+    return {"name": model.name, "hash": model_hash(model), "ir": model.ir}
+
+
+def check_history() -> None:
+    """For what is recorded once it is over: a history that cannot be is told before anything is measured.
+
+    Raises:
+        WorkbenchError: the history is damaged, is none, or was written by a newer release.
+    """
+    History().entries(limit=1)
+
+
+def record_whole(
+    kind: Kind,
+    facts: Mapping[str, Any],
+    found: Benchmark,
+    inputs: Mapping[str, Sequence[int]],
+    seconds: float,
+    began: datetime,
+) -> int | None:
+    """Write a measurement that is over into this user's history.
+
+    Args:
+        kind: what was measured.
+        facts: the model's, from `model_facts`.
+        found: what came of it.
+        inputs: shapes by name.
+        seconds: how long was asked for.
+        began: when it began.
+
+    Returns:
+        Its id; None where it is not recorded. A warning says why: what was measured is not lost with it.
+    """
+    try:
+        return History().add(
+            kind, facts, found.environment, found.runs, began=began, seconds=seconds, inputs=inputs
+        )
+    except WorkbenchError as error:
+        warnings.warn(f"{facts['name']} is not recorded: {error}", HistoryWarning, stacklevel=2)
+        return None
+
+
 @contextmanager
 def recording(
     kind: Kind,
@@ -71,8 +122,7 @@ def recording(
     """
     history = History()
     if record and history.path is not None:
-        facts = {"name": model.name, "hash": model_hash(model), "ir": model.ir}
-        recorder = history.begin(kind, facts, where, seconds=seconds, inputs=inputs)
+        recorder = history.begin(kind, model_facts(model), where, seconds=seconds, inputs=inputs)
     else:
         recorder = Recorder(None, {})
     try:

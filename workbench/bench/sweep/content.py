@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.bench.history import model_hash
+from workbench.bench.recording import model_facts
 from workbench.errors import WorkbenchError
 from workbench.models import Model, load
 from workbench.models.samples import cache_dir
@@ -29,9 +30,7 @@ def facts_of(model: Model) -> dict[str, Any]:
         ModelError: if its files cannot be read any more.
     """
     return {
-        "name": model.name,
-        "hash": model_hash(model),
-        "ir": model.ir,
+        **model_facts(model),
         "path": None if model.model_file is None else str(model.model_file.absolute()),
         "params": None if model.params_file is None else str(model.params_file.absolute()),
     }

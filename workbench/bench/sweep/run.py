@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -13,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from workbench.bench.benchmark import Progress, check_asked
-from workbench.bench.history import History
+from workbench.bench.recording import check_history, record_whole
 from workbench.bench.results import Benchmark
 from workbench.bench.sweep.attempt import Reply
 from workbench.bench.sweep.cluster import DaskCrew, client_of
@@ -23,7 +22,7 @@ from workbench.bench.sweep.drive import Driver, Unit
 from workbench.bench.sweep.results import Sweep
 from workbench.config import InferenceConfig
 from workbench.core.tensors import check_inputs
-from workbench.errors import ConfigError, HistoryWarning, InputError, WorkbenchError
+from workbench.errors import ConfigError, InputError, WorkbenchError
 from workbench.models import Model, load
 
 if TYPE_CHECKING:
@@ -113,9 +112,8 @@ def sweep(
         for arrays in [_inputs(inputs, model)]
         for tag, group in _grouped(asked, wanted).items()
     ]
-    history = History()
-    if record and history.path is not None:
-        history.entries(limit=1)  # one that is damaged is told before anything is measured
+    if record:
+        check_history()
     ended: Ended = SimpleQueue()
     crew = _crew(executor, {unit.tag for unit in units if unit.tag is not None}, ended)
     common = {"seconds": seconds, "within": within, "launches": launches, "time_limit": time_limit}
@@ -126,7 +124,7 @@ def sweep(
         common,
         progress or (lambda share, text: None),
         cancel or threading.Event(),
-        _keeping(history, seconds) if record else lambda unit, benchmark, reply: benchmark,
+        _keeping(seconds) if record else lambda unit, benchmark, reply: benchmark,
     )
     driver.run(units)
     return Sweep(tuple(unit.outcome for unit in units if unit.outcome is not None), tuple(crew.notices))
@@ -196,24 +194,12 @@ def _crew(executor: object, tags: set[str], ended: Ended) -> Crew:
     return PoolCrew(executor, tags, ended)
 
 
-def _keeping(history: History, seconds: float) -> Callable[[Unit, Benchmark, Reply], Benchmark]:
+def _keeping(seconds: float) -> Callable[[Unit, Benchmark, Reply], Benchmark]:
     """Writes what comes in into the caller's history: the worker's own is on its machine."""
 
     def keep(unit: Unit, benchmark: Benchmark, reply: Reply) -> Benchmark:
-        try:
-            number = history.add(
-                "benchmark",
-                unit.facts,
-                benchmark.environment,
-                benchmark.runs,
-                began=datetime.fromisoformat(reply["began"]),
-                seconds=seconds,
-                inputs=reply["inputs"],
-            )
-        except WorkbenchError as error:
-            # It was sound when the sweep began; what has been measured is not to be lost with it.
-            warnings.warn(f"{unit.model.name} is not recorded: {error}", HistoryWarning, stacklevel=2)
-            return benchmark
+        began = datetime.fromisoformat(reply["began"])
+        number = record_whole("benchmark", unit.facts, benchmark, reply["inputs"], seconds, began)
         return replace(benchmark, entry=number)
 
     return keep

@@ -6,15 +6,17 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from workbench.bench.benchmark import LAUNCHES_MOST, LAUNCHES_TO_STOP, Case
-from workbench.bench.recording import recording, shapes_of
+from workbench.bench.recording import model_facts, record_whole, shapes_of
 from workbench.bench.results import Benchmark
 from workbench.bench.stats import LAUNCHES_LEAST
 from workbench.bench.tuning.kept import FINAL, Group, Measured, Score
 from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError
 from workbench.bench.tuning.schedule import Cost, final_launches
 from workbench.bench.tuning.space import Candidate
+from workbench.core.tensors import check_inputs
 
 # The finals are planned with so much of the time that is left: the machine may be slower by then.
 SHARE = 0.7
@@ -46,6 +48,7 @@ def finals(bench: Bench, best: Sequence[Candidate]) -> None:
 def _measure(bench: Bench, best: Sequence[Candidate], launches: int, seconds: float) -> None:
     """One launch after the other, so that those there are count if the time is over before the last."""
     cases = bench.cases(best)
+    began = datetime.now(timezone.utc)
     found: Benchmark | None = None
     try:
         for number in range(launches):
@@ -66,7 +69,7 @@ def _measure(bench: Bench, best: Sequence[Candidate], launches: int, seconds: fl
             _measure(bench, some, launches, seconds)
         return
     assert found is not None
-    entry = _recorded(bench, cases, found, seconds * launches)
+    entry = _recorded(bench, cases, found, seconds * launches, began)
     bench.kept.add_group(bench.group_of(FINAL, best, found, entry))
 
 
@@ -86,18 +89,11 @@ def _narrow(found: Benchmark) -> bool:
     return all(one is not None and math.log(one[1] / one[0]) / 2 <= WITHIN for one in intervals)
 
 
-def _recorded(bench: Bench, cases: Sequence[Case], found: Benchmark, seconds: float) -> int | None:
+def _recorded(
+    bench: Bench, cases: Sequence[Case], found: Benchmark, seconds: float, began: datetime
+) -> int | None:
     """Write it into the history, as one measurement; its id, or None."""
-    shapes = shapes_of([case.inputs for case in cases])
-    with recording(
-        "tuning", bench.model, found.environment, shapes, seconds, record=bench.record
-    ) as recorder:
-        for place, run in enumerate(found.runs):
-            recorder.run(place, run.label, run.config, run.notices)
-            for number, launch in enumerate(run.launches):
-                recorder.launch(place, number, launch.create_ms, launch.first_ms, launch.warmup_ms)
-                for turn, one in enumerate(launch.rounds):
-                    recorder.round(place, number, turn, one)
-                recorder.peak(place, number, launch.peak_bytes)
-        recorder.end("finished")
-        return recorder.id
+    if not bench.record:
+        return None
+    shapes = shapes_of([check_inputs(case.inputs, bench.model.inputs) for case in cases])
+    return record_whole("tuning", model_facts(bench.model), found, shapes, seconds, began)

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.bench import keeping
 from workbench.bench.benchmark import Progress
 from workbench.bench.inputs import random_inputs
+from workbench.bench.recording import check_history
 from workbench.bench.tuning.kept import Kept
 from workbench.bench.tuning.measuring import Bench, Clock
 from workbench.bench.tuning.outcome import outcome
@@ -74,8 +75,8 @@ def tune(
     Raises:
         CancelledError: after ``cancel`` was set.
         ConfigError: for a knob or a value that is none.
-        WorkbenchError: if the folder holds something else or cannot be written to; as `Session.run` for the
-            base.
+        WorkbenchError: if the folder holds something else or cannot be written to; if the history is damaged;
+            as `Session.run` for the base.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
@@ -88,6 +89,8 @@ def tune(
             isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
         ):
             raise WorkbenchError(f"{name} is {value!r}: give a number from 0, or None for no limit")
+    if record:
+        check_history()
     with Clock(seconds, cancel or threading.Event()) as clock:
         model = model if isinstance(model, Model) else load(model)
         config = InferenceConfig() if base is None else base
