@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -225,6 +226,41 @@ def test_another_workbench_on_a_worker_is_an_error_that_names_both(
     monkeypatch.setattr(cluster, "__version__", "0.0.1")
     with pytest.raises(WorkbenchError, match=rf"has workbench {workbench.__version__}, this is 0\.0\.1"):
         sweep(digits, executor=client)
+
+
+def test_a_worker_that_comes_later_with_another_workbench_is_left_out(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = set(client.nthreads())
+    crew = cluster.DaskCrew(client, {}, [], queue.SimpleQueue())
+    try:
+        answers: dict[str, Any] = {"tcp://old:1": {"workbench": "0.0.1"}, "tcp://bare:1": ImportError("none")}
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "nthreads", lambda: dict.fromkeys([*there, *answers], 1))
+            patch.setattr(client, "run", lambda ask, workers, **more: {one: answers[one] for one in workers})
+            for _ in range(2):
+                assert not crew.without(None)
+                assert crew.without("GPU")
+            assert len(crew.notices) == 2
+            assert "worker tcp://old:1 has workbench 0.0.1" in " ".join(crew.notices)
+            assert "worker tcp://bare:1 cannot run this workbench" in " ".join(crew.notices)
+
+            sent: list[dict[str, Any]] = []
+            patch.setattr(client, "submit", lambda *given, **more: sent.append(more) or Future())
+            crew.send({"token": "a", "inputs": None}, None, None, "", frozenset())
+            assert set(sent[0]["workers"]) == there
+
+            def gone(*given: Any, **more: Any) -> Any:
+                raise OSError("Timed out trying to connect")
+
+            # The scheduler does not answer: for as long as that lasts, there is nobody.
+            patch.setattr(client, "nthreads", gone)
+            assert crew.without(None)
+            with pytest.raises(WorkbenchError, match=r"the cluster does not answer .*Timed out"):
+                cluster.DaskCrew(client, {}, [], queue.SimpleQueue())
+        assert not crew.without(None)
+    finally:
+        crew.close(left=False)
 
 
 def test_a_worker_says_that_it_has_another_workbench(tmp_path: Path) -> None:

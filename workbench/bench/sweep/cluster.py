@@ -49,7 +49,8 @@ class DaskCrew:
         ended: where the tokens of ended submissions go.
 
     Raises:
-        WorkbenchError: if there is no worker, none with one of the tags, or one with another workbench.
+        WorkbenchError: if the cluster does not answer, or has no worker, none with one of the tags, or one
+            with another workbench; one of those that comes later is left out, and a notice says so.
     """
 
     def __init__(self, client: Client, options: dict[str, Any], tags: Iterable[str], ended: Ended) -> None:
@@ -61,7 +62,14 @@ class DaskCrew:
         self._ended = ended
         self._said: deque[tuple[str, Said]] = deque()
         self._known: dict[str, dict[str, float]] = {}
-        workers = self._workers()
+        self._unfit: set[str] = set()
+        try:
+            unfit = self._ask()
+        except OSError as error:
+            raise WorkbenchError(f"the cluster does not answer ({error}): start its scheduler") from None
+        if unfit:
+            raise WorkbenchError(unfit[0])
+        workers = self._known
         if not workers:
             raise WorkbenchError("the cluster has no workers: start some, and client.wait_for_workers(1)")
         for tag in tags:
@@ -81,30 +89,46 @@ class DaskCrew:
         said = dict(event[1])
         self._said.append((said.pop("token"), said))
 
-    def _workers(self) -> dict[str, dict[str, float]]:
-        """The resources of the workers there are now, by address."""
+    def _ask(self) -> list[str]:
+        """Get to know the workers that have come, and forget those that have gone.
+
+        Returns:
+            Why some of those that have come cannot measure, a sentence each.
+
+        Raises:
+            OSError: if the scheduler does not answer.
+        """
         addresses = set(self._client.nthreads())
-        new = sorted(addresses - set(self._known))
-        if new:
-            answers = self._client.run(about_worker, workers=new, on_error="return")
-            for address, about in answers.items():
-                if isinstance(about, OSError):
-                    continue  # gone again
-                if isinstance(about, Exception):
-                    raise WorkbenchError(
-                        f"worker {address} cannot run this workbench, {__version__} ({about}): install it "
-                        "there"
-                    )
-                if about["workbench"] != __version__:
-                    raise WorkbenchError(
-                        f"worker {address} has workbench {about['workbench']}, this is {__version__}: "
-                        "install the same one on both"
-                    )
+        self._known = {one: self._known[one] for one in addresses if one in self._known}
+        self._unfit &= addresses
+        new = sorted(addresses - set(self._known) - self._unfit)
+        unfit = {}
+        for address, about in (
+            self._client.run(about_worker, workers=new, on_error="return") if new else {}
+        ).items():
+            if isinstance(about, OSError):
+                continue  # gone again
+            if isinstance(about, Exception):
+                unfit[address] = (
+                    f"worker {address} cannot run this workbench, {__version__} ({about}): install it there"
+                )
+            elif about["workbench"] != __version__:
+                unfit[address] = (
+                    f"worker {address} has workbench {about['workbench']}, this is {__version__}: "
+                    "install the same one on both"
+                )
+            else:
                 self._known[address] = about["resources"]
-        return {address: self._known[address] for address in addresses if address in self._known}
+        self._unfit |= set(unfit)
+        return list(unfit.values())
 
     def _having(self, tag: str | None) -> list[str]:
-        return [address for address, has in self._workers().items() if tag is None or has.get(tag, 0) >= 1]
+        try:
+            # One that comes while others measure is no reason to stop them.
+            self.notices += self._ask()
+        except OSError:
+            return []
+        return [address for address, has in self._known.items() if tag is None or has.get(tag, 0) >= 1]
 
     def send(
         self, job: Job, content: Content | None, tag: str | None, near: str, avoid: frozenset[str]
@@ -116,7 +140,7 @@ class DaskCrew:
         if tag is not None:
             options["resources"] = {**(options.get("resources") or {}), tag: 1}
         others = [near] if near in having else [one for one in having if one not in avoid]
-        if "workers" not in options and others and (avoid or near):
+        if "workers" not in options and others and (avoid or near or self._unfit):
             # Others may: those that are named here may be gone by then.
             options.update(workers=others, allow_other_workers=True)
         arrays = (job["inputs"] or {}).values()
