@@ -169,6 +169,7 @@ def test_mistakes_are_said_before_anything_is_measured(digits: Path, workbench: 
         (["--space", "threads"], "is not KNOB=V,V"),
         (["--space", "thread=1"], "unknown config key 'thread'"),
         (["--space", "threads=many"], "give a whole number"),
+        (["--space", "disable-pass=foo"], "unknown knob 'disable_pass' in the space: give some of device, "),
         (["--batch", "8"], "batch is a knob for the goal 'throughput' only"),
         (["--memory-limit", "much"], "is no size"),
     ):

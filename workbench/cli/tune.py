@@ -177,7 +177,13 @@ def _value(knob: str, text: str) -> Any:
         if not text.isdecimal():
             raise ConfigError(f"batch is {text!r}; give whole numbers above 0, such as batch=1,8")
         return int(text)
-    return getattr(InferenceConfig.parse(f"{knob}={text}"), knob)
+    from workbench.bench.tuning.space import KNOBS
+
+    config = InferenceConfig.parse(f"{knob}={text}")
+    # A config has keys for passes, which are no knobs.
+    if knob not in KNOBS:
+        raise ConfigError(f"unknown knob {knob!r} in the space: give some of {', '.join(KNOBS)}")
+    return getattr(config, knob)
 
 
 def _print(found: Tuning, model: str) -> None:
