@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,32 @@ def test_an_error_or_a_process_that_ended_leaves_no_trace(sleeper: int) -> None:
     with pytest.raises(KeyError), on_the_same_cores([sleeper, gone.pid], 1, 0):
         raise KeyError
     assert os.sched_getaffinity(0) == before
+    assert cores_of(sleeper) == [before, before]
+
+
+@pytest.mark.parametrize("allowed", ["nothing", "to see", "once"])
+def test_where_the_system_forbids_it_nothing_happens(
+    sleeper: int, monkeypatch: pytest.MonkeyPatch, allowed: str
+) -> None:
+    before = os.sched_getaffinity(0)
+    real, calls = os.sched_setaffinity, 0
+
+    def refused(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if allowed != "once" or calls > 1:
+            raise PermissionError(1, "Operation not permitted")
+        return real(*given)
+
+    own = threading.get_native_id()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "sched_setaffinity", refused)
+        if allowed == "nothing":
+            patch.setattr(os, "sched_getaffinity", refused)
+        with on_the_same_cores([sleeper], 1, 0):
+            ran = True
+    assert ran
+    real(own, before)
     assert cores_of(sleeper) == [before, before]
 
 

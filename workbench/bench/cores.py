@@ -22,29 +22,44 @@ def on_the_same_cores(pids: Sequence[int], count: int, turn: int) -> Iterator[No
         count: how many cores they need.
         turn: chooses which, so that no measurement hangs on one core.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    usable = sorted(os.sched_getaffinity(0))
-    if count >= len(usable):
-        yield
-        return
-    cores = [usable[(turn * count + place) % len(usable)] for place in range(count)]
-    for pid in pids:
-        _keep_on(pid, cores)
+    usable = _usable()
+    cores = [usable[(turn * count + place) % len(usable)] for place in range(count)] if usable else []
     own = threading.get_native_id()
-    os.sched_setaffinity(own, cores)
+    # First this thread: what is refused to it, or known by now to be wrong, is so for the processes, too.
+    if count >= len(usable) or not _keep(own, cores):
+        yield
+        return
     try:
+        for pid in pids:
+            _keep_all(pid, cores)
         yield
     finally:
-        os.sched_setaffinity(own, usable)
+        _keep(own, usable)
         for pid in pids:
-            _keep_on(pid, usable)
+            _keep_all(pid, usable)
 
 
-def _keep_on(pid: int, cores: Sequence[int]) -> None:
-    # Linux keeps this for each thread; one that ends meanwhile, or a process that died, needs it no more.
-    with suppress(FileNotFoundError):
+def _usable() -> list[int]:
+    """The cores that this thread may use, none where the system does not say."""
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except OSError:
+        return []
+
+
+def _keep(thread: int, cores: Sequence[int]) -> bool:
+    """Whether the system allowed it: a sandbox may not, and a thread or a core may have gone meanwhile."""
+    try:
+        os.sched_setaffinity(thread, cores)
+    except OSError:
+        return False
+    return True
+
+
+def _keep_all(pid: int, cores: Sequence[int]) -> None:
+    # Linux keeps this for each thread; a process that died needs it no more.
+    with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread.name), cores)
+            _keep(int(thread.name), cores)
