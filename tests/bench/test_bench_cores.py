@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from workbench import InferenceConfig, core, models
-from workbench.bench import benchmark
+from workbench.bench import benchmark, random_inputs
+from workbench.bench.benchmark import Case, measure
 from workbench.bench.cores import on_the_same_cores
 
 SLEEPING = (
@@ -91,6 +93,25 @@ def test_where_the_system_forbids_it_nothing_happens(
     assert ran
     real(own, before)
     assert cores_of(sleeper) == [before, before]
+
+
+@pytest.mark.usefixtures("no_session_left")
+def test_launches_that_are_measured_one_by_one_take_turns_on_the_cores(
+    digits: models.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def chosen(pids: Sequence[int], count: int, turn: int) -> Any:
+        seen.append(turn)
+        return on_the_same_cores(pids, count, turn)
+
+    # As an attribute of its package, this name is the function.
+    module = importlib.import_module("workbench.bench.benchmark")
+    monkeypatch.setattr(module, "on_the_same_cores", chosen)
+    arrays = random_inputs(digits)
+    cases = [Case(name, InferenceConfig(), arrays) for name in ("a", "b")]
+    measure(digits, cases, seconds=0.05, launches=2, turn=3, record=False)
+    assert seen == [3, 4]
 
 
 @pytest.mark.usefixtures("no_session_left")

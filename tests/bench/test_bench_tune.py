@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,6 +59,7 @@ class World:
         outputs: what a config gives.
         deeds: what passes change.
         cancel_at: the measurement that is cancelled.
+        turns: of every measurement.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -72,6 +74,7 @@ class World:
         self.outputs: Callable[[wb.InferenceConfig], float] = lambda config: 1.0
         self.deeds: dict[str, Deed] = {}
         self.cancel_at: int | None = None
+        self.turns: list[int] = []
         self._rng = np.random.default_rng(seed)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
@@ -88,10 +91,12 @@ class World:
         return _Session(self, config)
 
     def measure(self, model: Model, cases: Sequence[Any], **more: Any) -> Benchmark:
+        more["progress"](0.0, "loading")
         if self.cancel_at == len(self.measured):
             raise CancelledError("the measurement was cancelled")
         candidates = [Candidate(case.config, len(case.inputs["image"])) for case in cases]
         self.measured.append(candidates)
+        self.turns.append(more["turn"])
         assert more["launches"] == 1
         runs = []
         seconds = more["seconds"]
@@ -233,6 +238,16 @@ def test_in_nearly_all_searches_the_best_is_found_in_time(
     assert good >= 0.95 * times
 
 
+def test_no_measurement_hangs_on_one_core(world: World, run: Callable[..., Tuning]) -> None:
+    stages: dict[int, str] = {}
+    # The last that is told before a measurement is which one it is.
+    run(progress=lambda share, text: stages.update({len(world.measured): text}))
+    finals = [turn for at, turn in enumerate(world.turns) if stages[at].startswith("final, launch")]
+    assert finals == list(range(len(finals)))
+    assert len(finals) > 3
+    assert world.turns[: -len(finals)] == list(range(len(world.turns) - len(finals)))
+
+
 def test_a_space_too_large_to_be_listed_is_sampled(world: World, run: Callable[..., Tuning]) -> None:
     world.latency_ms = lambda config, batch: 2.0 + abs(config.threads - 40) / 10
     found = run(space={"threads": list(range(1, 65)), **{k: SPACE[k] for k in ("onednn", "memory_optim")}})
@@ -241,6 +256,14 @@ def test_a_space_too_large_to_be_listed_is_sampled(world: World, run: Callable[.
     assert len(set(tried)) == len(tried)
     assert abs(found.best.threads - 40) <= 8
     assert any("the time is enough for" in text for text in found.notices)
+
+
+def test_a_space_of_any_size_is_begun_at_once() -> None:
+    began = time.process_time()
+    found = rungs(10**9, Cost(0.4, 0.01), 60, 8)
+    assert time.process_time() - began < 1
+    # Twice as many as that would take twice as long.
+    assert found == rungs(1000, Cost(0.4, 0.01), 60, 8)
 
 
 def test_at_most_so_many_are_tried(world: World, run: Callable[..., Tuning]) -> None:
@@ -260,6 +283,19 @@ def test_throughput_is_per_sample(world: World, run: Callable[..., Tuning]) -> N
     assert found.comparison.ratio == pytest.approx(0.5, rel=0.05)
     assert found.comparison.verdict == "faster"
     assert "batch 8" in found.answer
+
+
+def test_batches_are_left_out_only_where_nobody_asked_for_them(
+    world: World, run: Callable[..., Tuning]
+) -> None:
+    world.deeds = {"a_pass": Deed((1,), ("1",))}
+    world.latency_ms = lambda config, batch: 10.0 * batch
+    found = run(goal="throughput", space={"batch": [1, 64], "passes": ["a_pass"]})
+    assert 64 in {one.batch for one in found.trials}
+    assert not any("left out" in text for text in found.notices)
+    mine = run(goal="throughput", space=None, folder=None if found.folder is None else found.folder / "own")
+    assert max(one.batch for one in mine.trials) < 32
+    assert any("batch 32 is left out" in text for text in mine.notices)
 
 
 def test_inputs_are_repeated_in_their_order(digits: Model) -> None:
@@ -337,6 +373,86 @@ def test_what_fails_is_kept_with_its_words_and_the_others_go_on(
         assert "threads" in str(found.chart(theme).to_json())
 
 
+def failing(world: World, fault: Callable[[str, wb.InferenceConfig], bool]) -> Callable[..., None]:
+    """Let configs crash by what is measured; the progress that tells the world of it."""
+    now = ""
+
+    def progress(share: float, text: str) -> None:
+        nonlocal now
+        now = text
+
+    world.fails = lambda config: WorkerDiedError("it died") if fault(now, config) else None
+    return progress
+
+
+def test_a_crash_in_a_late_launch_costs_none_of_the_others(world: World, run: Callable[..., Tuning]) -> None:
+    world.latency_ms = two_threads_are_best
+    fault = failing(world, lambda now, config: now.startswith("final, launch 5") and config.threads == 2)
+    found = run(progress=fault)
+    assert found.best == wb.InferenceConfig(threads=2)
+    assert found.comparison is not None
+    assert found.comparison.verdict == "faster"
+    assert any("launch 5 of the finals failed: it died" in text for text in found.notices)
+    again = run(progress=fault)
+    assert again.facts() | {"notices": []} == found.facts() | {"notices": []}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_after_a_crash_in_the_finals_every_finalist_is_measured(
+    world: World,
+    run: Callable[..., Tuning],
+    history: History,
+    monkeypatch: pytest.MonkeyPatch,
+    cut: bool,
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HISTORY", str(history.path))
+    halves: list[str] = []
+    order = {2: 0.7, 3: 0.705, 4: 0.71, 1: 1.0}
+
+    def latency(config: wb.InferenceConfig, batch: int) -> float:
+        # In the finals, the second is the fastest.
+        return 10.0 * (0.5 if halves and config.threads == 3 else order[config.threads])
+
+    def fault(now: str, config: wb.InferenceConfig) -> bool:
+        if now.startswith("final, launch 1 ") and config == BASE:
+            halves.append(now)
+        return now.startswith("final") and config.threads == 4
+
+    world.latency_ms = latency
+    asked: dict[str, Any] = {"space": {"threads": [1, 2, 3, 4]}, "seconds": 90, "record": True}
+    asked["progress"] = failing(world, fault)
+    if cut:
+        before = 0
+        real = finals._measure
+
+        def measure(bench: Any, best: Any, *more: Any) -> None:
+            nonlocal before
+            before += 1
+            if before == 3:
+                raise CancelledError("the measurement was cancelled")
+            real(bench, best, *more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(finals, "_measure", measure)
+            with pytest.raises(CancelledError):
+                run(**asked)
+    count = len(world.measured)
+    found = run(**asked)
+    if cut:
+        # What was measured to its end is not measured again.
+        again = {one for group in world.measured[count:] for one in group[1:]}
+        assert not again & set(world.measured[count - 1][1:])
+        assert again
+    assert found.best == wb.InferenceConfig(threads=3)
+    assert {one.config.threads: one.last.rung for one in found.trials} == dict.fromkeys((2, 3, 4), FINAL)
+    assert [one.config.threads for one in found.trials if one.error] == [4]
+    assert found.entry is not None
+    assert 3 in [one.config.threads for one in history.runs(found.entry)]
+    count = len(world.measured)
+    assert run(**asked).best == found.best
+    assert len(world.measured) == count
+
+
 def test_a_base_that_fails_is_an_error(
     world: World, run: Callable[..., Tuning], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +502,35 @@ def test_after_a_cancel_only_what_is_missing_is_measured(world: World, run: Call
     assert not before & set(first_rung)
     assert before <= {Candidate(one.config, one.batch) for one in found.trials}
     assert found.best == wb.InferenceConfig(threads=2)
+
+
+@pytest.mark.parametrize("stage", ["settings 1", "settings 2", "settings 3", "final"])
+def test_who_continues_tries_the_same_configs(world: World, run: Callable[..., Tuning], stage: str) -> None:
+    # None is slower beyond doubt: each rung has as many as it may.
+    world.latency_ms = lambda config, batch: 2.0 + abs(config.threads - 40) / 1000
+    world.noise = (0.2, 0.02)
+    asked: dict[str, Any] = {
+        "space": {"threads": list(range(1, 65)), "memory_optim": [False, True]},
+        "at_most": 28,
+        "seconds": 200,
+    }
+
+    def progress(share: float, text: str) -> None:
+        if text.startswith(stage) and world.cancel_at is None:
+            # Not the first of it: some of it is known when it goes on.
+            world.cancel_at = len(world.measured) + 1
+
+    with pytest.raises(CancelledError):
+        run(**asked, progress=progress)
+    at, world.cancel_at = len(world.measured), None
+    tried = {one for group in world.measured for one in group}
+    found = run(**asked)
+    assert len(found.trials) == 28
+    if stage != "settings 1":
+        assert {one for group in world.measured[at:] for one in group} <= tried
+    # A third goes on, and half as many to spare, whatever later rungs said of them before.
+    second = [one for one in found.trials if any(score.rung == "settings 2" for score in one.scores)]
+    assert len(second) == 15
 
 
 def test_what_is_finished_is_not_measured_again(world: World, run: Callable[..., Tuning]) -> None:
@@ -586,6 +731,26 @@ def test_a_sampler_leads_to_the_better_part() -> None:
     assert len(set(seen)) == len(seen)
     ones = [bin(one.config.threads - 1).count("1") for one in seen]
     assert np.mean(ones[-24:]) > np.mean(ones[:16]) + 0.5
+
+
+def test_no_two_trials_have_one_name(world: World, run: Callable[..., Tuning], history: History) -> None:
+    world.deeds = {name: Deed((1,), ("1",)) for name in ("a_pass", "b_pass", "c_pass")}
+    world.latency_ms = lambda config, batch: 10.0 * 0.9 ** len(config.disabled_passes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HISTORY", str(history.path))
+        found = run(space={"passes": list(world.deeds)}, seconds=90, record=True)
+    labels = [one.label for one in found.trials]
+    assert len(labels) == len(set(labels))
+    assert "− 2 passes #2" in labels
+    assert found.comparison is not None
+    [won] = [one for one in found.trials if one.won]
+    assert found.comparison.b == won.label
+    assert f"use {won.label}: " in found.answer
+    # The history has the same names.
+    assert found.entry is not None
+    for run_ in history.runs(found.entry)[1:]:
+        [trial] = [one for one in found.trials if one.label == run_.label]
+        assert trial.config == run_.config
 
 
 def test_the_order_of_trials_puts_the_answer_first() -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -103,7 +103,10 @@ def benchmark(
                 f"{config!r} is no config: give an InferenceConfig, such as InferenceConfig(threads=2)"
             )
     arrays = random_inputs(model, seed=seed) if inputs is None else inputs
-    cases = [Case(name, config, arrays) for name, config in zip(_labels(asked, labels), asked, strict=True)]
+    if labels is not None and len(labels) != len(asked):
+        raise WorkbenchError(f"{len(labels)} labels for {len(asked)} configs: give one for each")
+    names = unique_labels([config.label for config in asked] if labels is None else labels)
+    cases = [Case(name, config, arrays) for name, config in zip(names, asked, strict=True)]
     return measure(
         model,
         cases,
@@ -144,8 +147,23 @@ def measure(
     seed: int = 0,
     record: bool = True,
     kind: Kind = "benchmark",
+    turn: int = 0,
 ) -> Benchmark:
-    """`benchmark` for cases that may differ in their inputs, too; ``kind`` is what the history calls it.
+    """`benchmark` for cases that may differ in their inputs, too.
+
+    Args:
+        model: as `benchmark`, like all that is not named here.
+        cases: what to compare; the first is the one the others are compared with.
+        seconds: see there.
+        within: see there.
+        launches: see there.
+        progress: see there.
+        cancel: see there.
+        time_limit: see there.
+        seed: of the order.
+        record: see there.
+        kind: what the history calls it.
+        turn: of the first launch, which chooses its cores; for who measures launch by launch.
 
     Raises:
         CancelledError: after ``cancel`` was set.
@@ -168,6 +186,7 @@ def measure(
             cancel or threading.Event(),
             np.random.default_rng(seed),
             recorder,
+            turn,
         )
         done: list[list[Launch]] = [[] for _ in cases]
         while len(done[0]) < plan.launches and not _narrow(done, within):
@@ -209,6 +228,7 @@ class _Plan:
     cancel: threading.Event
     rng: np.random.Generator
     recorder: Recorder
+    turn: int
     began: float = field(default_factory=time.perf_counter)
     steady_s: float = 0.0
     launches: int = LAUNCHES_MOST
@@ -290,7 +310,7 @@ def _launch(plan: _Plan, number: int) -> list[Launch]:
         pids = [session.pid for session in sessions if session.pid is not None]
         # Before they are kept to some cores: what others do on the rest of them is felt, too.
         load = Load(pids)
-        with on_the_same_cores(pids, plan.cores, number) if len(sessions) > 1 else nullcontext():
+        with on_the_same_cores(pids, plan.cores, plan.turn + number) if len(sessions) > 1 else nullcontext():
             rounds = _in_turns(plan, number, sessions, turns, load)
         peaks = [session.memory()["peak_rss"] or None for session in sessions]
         for index, peak in enumerate(peaks):
@@ -381,11 +401,10 @@ def _round(plan: _Plan, sessions: Sequence[Session], turns: Sequence[_Turn] | No
     return [Round(np.concatenate(taken), began - plan.began, None, mhz) for taken in samples]
 
 
-def _labels(configs: Sequence[InferenceConfig], labels: Sequence[str] | None) -> list[str]:
-    if labels is not None and len(labels) != len(configs):
-        raise WorkbenchError(f"{len(labels)} labels for {len(configs)} configs: give one for each")
+def unique_labels(labels: Iterable[str]) -> list[str]:
+    """The labels; one that was there before has a number, such as "− 2 passes #2"."""
     names: list[str] = []
-    for name in labels or [config.label for config in configs]:
+    for name in labels:
         free = (f"{name} #{number}" for number in itertools.count(2))
         names.append(name if name not in names else next(one for one in free if one not in names))
     return names

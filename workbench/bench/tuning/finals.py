@@ -41,15 +41,30 @@ def finals(bench: Bench, best: Sequence[Candidate]) -> None:
         costs: list[Cost] = [bench.cost, *(bench.cost_of(one) for one in best[:count])]
         launches, seconds = final_launches(costs, left, MOST_S, LAUNCHES_MOST)
         if launches >= LAUNCHES_LEAST or count == 1:
-            _measure(bench, best[:count], launches, seconds / launches)
+            _measure(bench, best[:count], launches, seconds / launches, tuple(best[:count]))
             return
 
 
-def _measure(bench: Bench, best: Sequence[Candidate], launches: int, seconds: float) -> None:
-    """One launch after the other, so that those there are count if the time is over before the last."""
+def _measure(
+    bench: Bench,
+    best: Sequence[Candidate],
+    launches: int,
+    seconds: float,
+    finalists: tuple[Candidate, ...],
+) -> None:
+    """One launch after the other, so that those there are count if one fails or the time is over.
+
+    Args:
+        bench: where.
+        best: who takes turns.
+        launches: how many of each.
+        seconds: measurement of each in a launch.
+        finalists: these and those that are measured apart from them.
+    """
     cases = bench.cases(best)
     began = datetime.now(timezone.utc)
     found: Benchmark | None = None
+    failed = None
     try:
         for number in range(launches):
             begin = time.monotonic()
@@ -61,16 +76,19 @@ def _measure(bench: Bench, best: Sequence[Candidate], launches: int, seconds: fl
         if found is None:
             raise
     except FAILURES as error:
-        if len(best) == 1:
-            bench.kept.add_group(Group((Measured(*best[0], Score(FINAL, error=str(error))),), None, {}))
+        if found is None or len(found.runs[0].launches) < LAUNCHES_LEAST:
+            if len(best) == 1:
+                score = Measured(*best[0], Score(FINAL, error=str(error)))
+                bench.kept.add_group(Group((score,), None, {}, finalists=finalists))
+                return
+            # One of them fails: the others are measured without it.
+            for some in (best[: len(best) // 2], best[len(best) // 2 :]):
+                _measure(bench, some, launches, seconds, finalists)
             return
-        # One of them fails: the others are measured without it.
-        for some in (best[: len(best) // 2], best[len(best) // 2 :]):
-            _measure(bench, some, launches, seconds)
-        return
+        failed = f"launch {number + 1} of the finals failed: {error}"
     assert found is not None
     entry = _recorded(bench, cases, found, seconds * launches, began)
-    bench.kept.add_group(bench.group_of(FINAL, best, found, entry))
+    bench.kept.add_group(bench.group_of(FINAL, best, found, entry=entry, failed=failed, finalists=finalists))
 
 
 def _joined(before: Benchmark, more: Benchmark) -> Benchmark:

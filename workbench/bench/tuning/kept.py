@@ -59,13 +59,25 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Candidates that took turns with the base, its own score among them, in so many launches."""
+    """Candidates that took turns with the base.
+
+    Attributes:
+        scores: theirs.
+        base: the base's own; None where they failed.
+        environment: where it was.
+        entry: its id in the history, where it was recorded.
+        launches: how many there were.
+        failed: of a group of finalists, why there were no more launches.
+        finalists: of one, all that are in the finals.
+    """
 
     scores: tuple[Measured, ...]
     base: Score | None
     environment: dict[str, Any]
     entry: int | None = None
     launches: int = 1
+    failed: str | None = None
+    finalists: tuple[Candidate, ...] = ()
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -77,7 +89,17 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What was settled when a search began, so that who continues does the same."""
+    """What was settled when a search began, so that who continues does the same.
+
+    Attributes:
+        name: of the search.
+        rungs: its rungs.
+        group: how many candidates take turns with the base.
+        cost: what measuring the base takes.
+        passes: those that are switched off.
+        around: where they are.
+        ratio: its ratio to the base, as it was known then.
+    """
 
     name: str
     rungs: Rungs
@@ -85,6 +107,7 @@ class Plan(msgspec.Struct, frozen=True):
     cost: Cost
     passes: tuple[str, ...] = ()
     around: Candidate | None = None
+    ratio: float = 1.0
 
 
 class Kept:
@@ -125,10 +148,15 @@ class Kept:
         return self._pieces.grew
 
     @property
-    def final(self) -> Group | None:
-        """The measurement of the finalists, if it was finished."""
-        done = (one for one in self.groups if any(score.score.rung == FINAL for score in one.scores))
-        return next((one for one in done if one.base is not None), None)
+    def finals(self) -> list[Group]:
+        """The groups in which finalists were measured: one, or several after one of them failed."""
+        return [one for one in self.groups if one.base is not None and one.base.rung == FINAL]
+
+    @property
+    def finalists_left(self) -> list[Candidate]:
+        """The finalists that were not measured when the others were."""
+        known = dict.fromkeys(one for group in self.groups for one in group.finalists)
+        return [one for one in known if self.score(one, FINAL) is None]
 
     def score(self, candidate: Candidate, rung: str) -> Score | None:
         """What a rung says of a candidate, if it does."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.ablation.looking import Outputs, effect
-from workbench.bench.benchmark import Case, Progress, cancels, go_on, measure
+from workbench.bench.benchmark import Case, Progress, cancels, go_on, measure, unique_labels
 from workbench.bench.results import Benchmark
 from workbench.bench.samples import Run
 from workbench.bench.stats import ROUNDS_LEAST, SMALLEST, Verdict
@@ -187,7 +187,7 @@ class Bench:
 
     def _group(self, rung: str, candidates: Sequence[Candidate], seconds: float) -> None:
         try:
-            found = self.measure(self.cases(candidates), seconds, rung)
+            found = self.measure(self.cases(candidates), seconds, rung, len(self.kept.groups))
         except FAILURES as error:
             if len(candidates) == 1:
                 failed = Measured(*candidates[0], Score(rung, error=str(error)))
@@ -202,13 +202,19 @@ class Bench:
 
     def cases(self, candidates: Sequence[Candidate]) -> list[Case]:
         """The base and these, to be measured in turns."""
+        labels = self.labels(candidates)
         return [
-            Case(one.label(self.base), one.config, repeated(self.model, self.inputs, one.batch))
+            Case(labels[one], one.config, repeated(self.model, self.inputs, one.batch))
             for one in (self.base, *candidates)
         ]
 
-    def measure(self, cases: Sequence[Case], seconds: float, where: str, launch: int = 0) -> Benchmark:
-        """One launch of each; ``launch`` tells it from others of the same.
+    def labels(self, more: Sequence[Candidate] = ()) -> dict[Candidate, str]:
+        """A name for the base, all that was tried and these: the same ones until the end, each but once."""
+        known = list(dict.fromkeys([self.base, *self.kept.scores, *more]))
+        return dict(zip(known, unique_labels(one.label(self.base) for one in known), strict=True))
+
+    def measure(self, cases: Sequence[Case], seconds: float, where: str, launch: int) -> Benchmark:
+        """One launch of each; ``launch`` tells it from others, and chooses its cores.
 
         Raises:
             WorkbenchError: as `measure`.
@@ -227,16 +233,14 @@ class Bench:
                 time_limit=self.limit(cases),
                 seed=self.seed + launch,
                 record=False,
-                kind="tuning",
+                turn=launch,
             )
         except CancelledError:
             self.clock.check()
             raise
 
-    def group_of(
-        self, rung: str, candidates: Sequence[Candidate], found: Benchmark, entry: int | None = None
-    ) -> Group:
-        """What a measurement of the base and these says."""
+    def group_of(self, rung: str, candidates: Sequence[Candidate], found: Benchmark, **more: Any) -> Group:
+        """What a measurement of the base and these says; ``more`` is what else its `Group` holds."""
         base = _score(rung, found.runs[0], 1.0, None, None)
         if base.ms is not None:
             self.cost = Cost(base.start_s, base.ms / 1e3)
@@ -248,7 +252,7 @@ class Bench:
             verdict = compared.verdict if per == 1 else _verdict(interval)
             scores.append(Measured(*one, _score(rung, run, compared.ratio * per, interval, verdict)))
         launches = len(found.runs[0].launches)
-        return Group(tuple(scores), base, dict(found.environment), entry, launches)
+        return Group(tuple(scores), base, dict(found.environment), launches=launches, **more)
 
     def cost_of(self, candidate: Candidate) -> Cost:
         """What measuring a candidate takes, from what is known of it, else of the base."""
@@ -261,13 +265,10 @@ class Bench:
 
     def why_not(self, candidate: Candidate) -> str | None:
         """Why a candidate may not be chosen, in words; None if it may, as far as is known."""
-        scores = self.kept.scores.get(candidate, {}).values()
-        for one in scores:
-            if one.error is not None:
-                return one.error
-        peak = max((one.peak_bytes for one in scores if one.peak_bytes is not None), default=None)
-        if self.memory_limit is not None and peak is not None and peak > self.memory_limit:
-            return f"takes {peak / 1e6:.0f} MB of memory, over the limit of {self.memory_limit / 1e6:.0f} MB"
+        for one in self.kept.scores.get(candidate, {}).values():
+            why_not = self._why_not(one)
+            if why_not is not None:
+                return why_not
         looked = self.kept.looked.get(candidate.config)
         if looked is None:
             return None
@@ -280,6 +281,17 @@ class Bench:
         if self.max_abs_diff is not None and apart > self.max_abs_diff:
             return f"outputs differ by {apart:.2g}, more than the {self.max_abs_diff:.2g} allowed"
         return None
+
+    def ratio_at(self, rung: str, candidate: Candidate) -> float | None:
+        """What one rung says of a candidate; None if it failed or broke a limit there, or was not tried."""
+        score = self.kept.score(candidate, rung)
+        return None if score is None or self._why_not(score) is not None else score.ratio
+
+    def _why_not(self, score: Score) -> str | None:
+        peak, limit = score.peak_bytes, self.memory_limit
+        if score.error is None and peak is not None and limit is not None and peak > limit:
+            return f"takes {peak / 1e6:.0f} MB of memory, over the limit of {limit / 1e6:.0f} MB"
+        return score.error
 
     def base_peak(self) -> int | None:
         """The most memory that the base held in any group."""

@@ -27,6 +27,12 @@ def outcome(bench: Bench, notices: Sequence[str]) -> Tuning:
         if FINAL in scores and scores[FINAL].ratio is not None and bench.why_not(one) is None
     ]
     won = _winner(bench.base, finals)
+    names = bench.labels()
+    # Of several groups of finalists that of the best.
+    groups = [
+        one for one in kept.finals if won is None or any(score.candidate == won[0] for score in one.scores)
+    ]
+    said += [one.failed for one in kept.finals if one.failed is not None]
     over = _over(bench)
     if over:
         said.append(over)
@@ -35,7 +41,7 @@ def outcome(bench: Bench, notices: Sequence[str]) -> Tuning:
         candidate, score = won
         assert score.ratio is not None
         assert score.verdict is not None
-        labels = bench.base.label(bench.base), candidate.label(bench.base)
+        labels = names[bench.base], names[candidate]
         comparison = Comparison(*labels, score.ratio, score.ci95, score.verdict)
         if score.verdict == "faster" or over:
             best = candidate
@@ -44,15 +50,15 @@ def outcome(bench: Bench, notices: Sequence[str]) -> Tuning:
                 "no config was faster than the base beyond doubt "
                 f"({labels[1]}: {score.verdict}): keep the base"
             )
-    elif kept.scores and kept.final is None:
+    elif kept.scores and not groups:
         said.append("the best were not compared with the base: keep the base")
     elif kept.scores:
         said.append("no config that may be chosen was found: keep the base")
     else:
         said.append("there is no other config in this space: keep the base")
-    if won is not None and kept.final is not None and kept.final.launches < LAUNCHES_LEAST:
+    if won is not None and groups[0].launches < LAUNCHES_LEAST:
         said.append(
-            f"the time was enough for {kept.final.launches} of at least {LAUNCHES_LEAST} launches of each "
+            f"the time was enough for {groups[0].launches} of at least {LAUNCHES_LEAST} launches of each "
             "finalist: launches differ by more than the interval says; give more seconds"
         )
     return Tuning(
@@ -63,11 +69,11 @@ def outcome(bench: Bench, notices: Sequence[str]) -> Tuning:
         bench.base.batch,
         best.batch,
         comparison,
-        tuple(_trial(bench, one, best) for one in kept.scores),
+        tuple(_trial(bench, one, names[one], best) for one in kept.scores),
         tuple(dict.fromkeys(said)),
         next((group.environment for group in reversed(kept.groups) if group.environment), {}),
         kept.folder.absolute(),
-        None if kept.final is None else kept.final.entry,
+        groups[0].entry if groups else None,
         bench.model,
     )
 
@@ -96,12 +102,12 @@ def _changes(base: Candidate, candidate: Candidate) -> int:
     return len(fields) + passes + (candidate.batch != base.batch)
 
 
-def _trial(bench: Bench, candidate: Candidate, best: Candidate) -> Trial:
+def _trial(bench: Bench, candidate: Candidate, label: str, best: Candidate) -> Trial:
     looked = bench.kept.looked.get(candidate.config)
     return Trial(
         candidate.config,
         candidate.batch,
-        candidate.label(bench.base),
+        label,
         tuple(bench.kept.scores[candidate].values()),
         None if looked is None else looked.effect,
         bench.why_not(candidate),

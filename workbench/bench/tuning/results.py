@@ -28,7 +28,7 @@ class Trial:
     Attributes:
         config: the config.
         batch: the batch it ran on.
-        label: its name.
+        label: its name, which no other trial of the tuning has.
         scores: what each rung says, in order.
         effect: its outputs beside the base's; None where they were not compared.
         error: why it cannot be chosen: it failed, or breaks a limit.
@@ -91,7 +91,8 @@ class Tuning:
         notices: what else is to be known, a sentence each.
         environment: where it was measured; see `workbench.bench.environment.environment`.
         folder: where it is kept.
-        entry: the id of the finalists' measurement in the history, None where it was not recorded.
+        entry: the id of the finalists' measurement in the history, None where it was not recorded; where one
+            of them failed and they were measured apart, that of the best.
         source: the model itself, for `code`.
     """
 
@@ -149,11 +150,9 @@ class Tuning:
     @property
     def answer(self) -> str:
         """What to use, and why, in a line."""
-        batch = f", batch {self.best_batch}" if self.best_batch != self.base_batch else ""
-        if (self.best, self.best_batch) == (self.base, self.base_batch):
+        if self.comparison is None or (self.best, self.best_batch) == (self.base, self.base_batch):
             return f"keep the base: {self.base.label}"
-        said = f"use {self.best.label}{batch}"
-        return said if self.comparison is None else f"{said}: {ratio_words(self.comparison, self.goal)}"
+        return f"use {self.comparison.b}: {ratio_words(self.comparison, self.goal)}"
 
     def chart(self, theme: str = "light") -> Any:
         """Every trial, rung by rung, as a plotly figure."""

@@ -70,6 +70,8 @@ def rungs(count: int, cost: Cost, seconds: float, group: int) -> Rungs:
             (size + math.ceil(size / group)) * cost.of(first * ETA**rung) for rung, size in enumerate(found)
         )
 
+    # More than would fit into the first rung alone need not be looked at, and a space may have millions.
+    count = min(count, max(FINALISTS, int(seconds / cost.of(SECONDS_LEAST)) + 1))
     while count > FINALISTS and takes(sizes(count), SECONDS_LEAST) > seconds:
         count -= 1
     found = sizes(count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.bench.ablation.looking import look
@@ -41,7 +41,7 @@ class Search:
         bench, kept = self.bench, self.bench.kept
         bench.tell("starting")
         self.began = bench.clock.spent
-        if kept.final is None:
+        if not kept.finals or kept.finalists_left:
             try:
                 self._find()
             except OutOfTimeError:
@@ -56,6 +56,11 @@ class Search:
         bench.progress(1.0, "done")
 
     def _find(self) -> None:
+        left = self.bench.kept.finalists_left
+        if left and self.bench.kept.finals:
+            self.bench.glance()
+            finals(self.bench, left)
+            return
         best = self._settings()
         if self.space.passes != ():
             best = self._select([*best, *self._passes(best)], FINALISTS)
@@ -93,19 +98,20 @@ class Search:
     def _affordable(self, run_s: float) -> Space:
         """The space without batches that would take too much of the time, unless the user gave them."""
         batches = self.space.knobs.get("batch", ())
-        if self.space.passes == () or not batches:
+        if self.space.given or not batches:
             return self.space
         base, most = self.bench.base.batch, RUN_MOST * self.bench.clock.seconds
         kept = tuple(size for size in batches if size == base or run_s * size / base <= most)
         if len(kept) < len(batches):
             lost = ", ".join(str(size) for size in batches if size not in kept)
             self.notices.append(f"batch {lost} is left out: a run would take more than {most:.2g} s")
-        return Space(self.space.base, {**self.space.knobs, "batch": kept}, self.space.passes)
+        return replace(self.space, knobs={**self.space.knobs, "batch": kept})
 
     def _passes(self, best: Sequence[Candidate]) -> list[Candidate]:
         bench, name = self.bench, "passes"
         around = best[0] if best else bench.base
-        plan = bench.kept.plans.get(name)
+        plan, last = bench.kept.plans.get(name), bench.kept.last(around)
+        ratio = 1.0 if last is None or last.ratio is None else last.ratio
         left = None if self.at_most is None else self.at_most - len(bench.kept.scores)
         if plan is None:
             names = self._changing(around)
@@ -114,23 +120,23 @@ class Search:
             count = count if left is None else max(0, min(count, left))
             if not count:
                 return []
-            plan = self._plan(name, count, PASSES_UNTIL, names, around)
+            plan = self._plan(name, count, PASSES_UNTIL, names, around, ratio)
         assert plan.around is not None
-        around = plan.around
-        last = bench.kept.last(around)
+        around, rung = plan.around, f"{name} 1"
 
         def without(off: Mapping[str, Any]) -> Candidate | None:
             names = [one for one, is_off in off.items() if is_off]
             alone = [Candidate(around.config.without(one), around.batch) for one in names]
             # What fails alone fails with others, too, and each failure costs launches.
-            if len(names) > 1 and any(map(bench.why_not, alone)):
+            tried = [one for one in alone if bench.kept.score(one, rung) is not None]
+            if len(names) > 1 and any(bench.ratio_at(rung, one) is None for one in tried):
                 return None
             return Candidate(around.config.without(*names), around.batch)
 
         proposals = Sampled(
             dict.fromkeys(plan.passes, (False, True)),
             without,
-            {bench.base: 1.0, around: 1.0 if last is None or last.ratio is None else last.ratio},
+            {bench.base: 1.0, around: plan.ratio},
             [{one: one == off for one in plan.passes} for off in plan.passes],
             bench.seed,
         )
@@ -175,12 +181,13 @@ class Search:
         until: float,
         passes: tuple[str, ...] = (),
         around: Candidate | None = None,
+        ratio: float = 1.0,
     ) -> Plan:
         bench = self.bench
         count = count if self.at_most is None else min(count, self.at_most)
         group = group_size(bench.base_peak() or bench.base_rss, count)
         left = max(0.0, self._until(until) - bench.clock.spent)
-        plan = Plan(name, rungs(count, bench.cost, left, group), group, bench.cost, passes, around)
+        plan = Plan(name, rungs(count, bench.cost, left, group), group, bench.cost, passes, around, ratio)
         bench.kept.add_plan(plan)
         return plan
 
@@ -189,41 +196,55 @@ class Search:
         bench, sizes = self.bench, plan.rungs.sizes
         end = self._until(until)
         alive: list[Candidate] = []
+        at = f"{plan.name} 1"
         while len(alive) < sizes[0]:
             group = proposals.ask(min(plan.group, sizes[0] - len(alive)))
             if not group:
                 break
-            new = any(bench.kept.score(one, f"{plan.name} 1") is None for one in group)
+            new = any(bench.kept.score(one, at) is None for one in group)
             if alive and new and bench.clock.spent > end:
                 lost = sizes[0] - len(alive)
                 self.notices.append(f"{lost} more {plan.name} were not tried: the time for them was over")
                 break
-            bench.rung(f"{plan.name} 1", group, plan.rungs.seconds, plan.group)
+            bench.rung(at, group, plan.rungs.seconds, plan.group)
             for one in group:
-                proposals.tell(one, None if bench.why_not(one) else self._ratio(one))
+                # Of this rung only: who continues knows more by now, and is to be proposed the same.
+                proposals.tell(one, bench.ratio_at(at, one))
             alive += group
         looked = bench.max_abs_diff is not None
         for rung, size in enumerate(sizes[1:], 2):
-            alive = self._select(alive, size, spare=size // 2, looked=looked)
+            alive = self._select(alive, size, spare=size // 2, looked=looked, at=at)
             if len(alive) <= FINALISTS or bench.clock.spent > end:
                 break
-            bench.rung(f"{plan.name} {rung}", alive, plan.rungs.seconds * ETA ** (rung - 1), plan.group)
-        return self._select(alive, FINALISTS, looked=looked)
-
-    def _ratio(self, candidate: Candidate) -> float:
-        last = self.bench.kept.last(candidate)
-        return math.inf if last is None or last.ratio is None else last.ratio
+            at = f"{plan.name} {rung}"
+            bench.rung(at, alive, plan.rungs.seconds * ETA ** (rung - 1), plan.group)
+        return self._select(alive, FINALISTS, looked=looked, at=at)
 
     def _select(
-        self, pool: Sequence[Candidate], keep: int, spare: int = 0, *, looked: bool = False
+        self,
+        pool: Sequence[Candidate],
+        keep: int,
+        spare: int = 0,
+        *,
+        looked: bool = False,
+        at: str | None = None,
     ) -> list[Candidate]:
-        """The best that may be chosen; with ``looked``, their outputs are known."""
-        bench = self.bench
+        """The best that may be chosen.
+
+        Args:
+            pool: of these.
+            keep: how many.
+            spare: see `survivors`.
+            looked: whether their outputs are to be known.
+            at: the rung that says how good they are; the last one of each if None.
+        """
+        bench, kept = self.bench, self.bench.kept
         while True:
             scored = [
                 (one, score)
                 for one in dict.fromkeys(pool)
-                if bench.why_not(one) is None and (score := bench.kept.last(one)) is not None
+                if bench.why_not(one) is None
+                and (score := kept.last(one) if at is None else kept.score(one, at)) is not None
             ]
             scores = [(score.ratio or math.inf, score.ci95) for _, score in scored]
             chosen = [scored[place][0] for place in survivors(scores, keep, spare)]

@@ -45,12 +45,14 @@ class Space:
         knobs: the values of each setting.
         passes: what may be switched off; None for all that change something.
         notices: what is left out, and why.
+        given: whether the user chose it.
     """
 
     base: Candidate
     knobs: Mapping[str, tuple[Any, ...]]
     passes: tuple[str, ...] | None
     notices: tuple[str, ...] = ()
+    given: bool = False
 
     @property
     def size(self) -> int:
@@ -145,7 +147,7 @@ def given_space(
             # What a config gets that does not say is the same as saying it.
             some = [base.config.onednn if _is_on(value, base, onednn) else value for value in some]
         knobs[name] = tuple(dict.fromkeys(some))
-    return Space(base, knobs, passes)
+    return Space(base, knobs, passes, given=True)
 
 
 def _is_on(value: bool | None, base: Candidate, default: bool) -> bool:
