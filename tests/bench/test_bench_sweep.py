@@ -343,11 +343,14 @@ def test_a_mistake_is_not_tried_again_and_costs_only_its_own_config(digits: mode
     alone = sweep(digits, UNKNOWN, retries=3, **SHORT)
     assert len(alone.outcomes[0].attempts) == 1
     assert "no_such_pass" in str(alone.outcomes[0].error)
-    beside = sweep(digits, [PLAIN, UNKNOWN], **SHORT)
+    # Configs that have one label are told apart, those that run and those that do not.
+    pairs = [InferenceConfig(disabled_passes=("no_such_pass", other)) for other in ("a_pass", "b_pass")]
+    beside = sweep(digits, [PLAIN, *pairs], **SHORT)
     assert [row["config"] for row in beside.table()] == ["default"]
-    [(label, words)] = beside.outcomes[0].refused
-    assert label == UNKNOWN.label
-    assert "no_such_pass" in words
+    labels, words = zip(*beside.outcomes[0].refused, strict=True)
+    assert labels == (pairs[0].label, f"{pairs[1].label} #2")
+    assert all("_pass" in one for one in words)
+    assert [one["label"] for one in beside.facts()["outcomes"][0]["refused"]] == list(labels)
     assert beside.failures == beside.outcomes
 
 
@@ -487,10 +490,15 @@ def test_models_from_elsewhere_take_no_more_room_than_they_may(
     copies = [shutil.copytree(folder, folder.parent / f"copy{number}") for number in range(3)]
     for age, copy in enumerate(copies):
         os.utime(copy, (1e9 - age, 1e9 - age))
+    # Another worker writes one that comes, for which it has no lock; another died while it did.
+    fresh, dead = (shutil.copytree(folder, folder.parent / name) for name in (".fresh", ".dead"))
+    os.utime(fresh)
+    os.utime(dead, (1e9, 1e9))
     content.make_room(facts, most=int(2.5 * digits.bytes))
     assert [copy.exists() for copy in copies] == [True, False, False]
     content.make_room(facts, most=0)
     assert not copies[0].exists()
+    assert (fresh.exists(), dead.exists()) == (True, False)
     assert folder.exists()  # it is being measured
 
 

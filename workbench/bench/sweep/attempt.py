@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from workbench._version import __version__
-from workbench.bench.benchmark import benchmark, cancels
+from workbench.bench.benchmark import benchmark, cancels, unique_labels
 from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import shapes_of
 from workbench.bench.results import Benchmark
@@ -117,12 +117,14 @@ def _benchmark(
     say: Callable[[float, str], object],
 ) -> tuple[Benchmark, list[tuple[str, str]]]:
     """The benchmark of those configs that run; of the others label and why not."""
+    labels = unique_labels(config.label for config in configs)
 
-    def run(chosen: list[InferenceConfig]) -> Benchmark:
+    def run(places: Sequence[int]) -> Benchmark:
         return benchmark(
             model,
-            chosen,
+            [configs[place] for place in places],
             arrays,
+            labels=[labels[place] for place in places],
             seconds=job["seconds"],
             within=job["within"],
             launches=job["launches"],
@@ -133,18 +135,16 @@ def _benchmark(
         )
 
     try:
-        return run(configs), []
+        return run(range(len(configs))), []
     except CancelledError:
         raise
     except WorkbenchError:
         # The fault of one config is not to cost the others their numbers.
         words = [_refusal(model, config, arrays, job["time_limit"], cancel) for config in configs]
-        fit = [config for config, word in zip(configs, words, strict=True) if word is None]
+        fit = [place for place, word in enumerate(words) if word is None]
         if not fit or len(fit) == len(configs):
             raise
-        refused = [
-            (config.label, word) for config, word in zip(configs, words, strict=True) if word is not None
-        ]
+        refused = [(label, word) for label, word in zip(labels, words, strict=True) if word is not None]
         return run(fit), refused
 
 

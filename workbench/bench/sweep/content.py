@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ Content = tuple[bytes, bytes]
 
 # Models that came from elsewhere take so much of a disk at most; the one that is measured always stays.
 KEPT_MOST_BYTES = 4 << 30
+# A draft is written by who has no lock; one that is older was left by a worker that died.
+DRAFT_S = 3600.0
 
 
 def facts_of(model: Model) -> dict[str, Any]:
@@ -79,7 +82,12 @@ def make_room(facts: dict[str, Any], most: int = KEPT_MOST_BYTES) -> None:
     To be called by who has the machine to itself, so that nobody measures what is removed.
     """
     with suppress(OSError):
-        folders = sorted(_folder().iterdir(), key=lambda one: one.stat().st_mtime)
+        folders = []
+        for folder in sorted(_folder().iterdir(), key=lambda one: one.stat().st_mtime):
+            if not folder.name.startswith("."):
+                folders.append(folder)
+            elif time.time() - folder.stat().st_mtime > DRAFT_S:
+                shutil.rmtree(folder, ignore_errors=True)
         sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in folders]
         total = sum(sizes)
         for folder, size in zip(folders, sizes, strict=True):

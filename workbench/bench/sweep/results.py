@@ -126,7 +126,7 @@ class Outcome:
             "worker": self.worker,
             "error": self.error,
             "attempts": [one.facts() for one in self.attempts],
-            "refused": dict(self.refused),
+            "refused": [{"label": label, "error": error} for label, error in self.refused],
             "benchmark": None if self.benchmark is None else self.benchmark.facts(),
         }
 
@@ -158,8 +158,8 @@ class Sweep:
 
         Returns:
             model, config, machine, p50_ms with ci95, p90_ms, and ratio with ratio_ci95 and verdict: its
-            latency over that of the unit's first config, None for that one. Rows are compared only where
-            they were measured together: machines differ, and so does the load they met.
+            latency over that of the first config of the unit that ran, None for that one. Rows are compared
+            only where they were measured together: machines differ, and so does the load they met.
         """
         return [row for outcome in self.outcomes for row in outcome.rows()]
 
