@@ -344,6 +344,12 @@ def test_a_damaged_piece_is_named_and_measured_again_without_it(
     count = len(world.measured)
     run()
     assert len(world.measured) == count + 1
+    # Whose pieces the others are, only this file says.
+    (tmp_path / "kept" / "about.json").write_bytes(b"{")
+    with pytest.raises(
+        WorkbenchError, match=r"about\.json is damaged: remove .*kept, or give another folder"
+    ):
+        run()
 
 
 def test_a_full_disk_ends_it_and_loses_nothing_finished(

@@ -113,7 +113,13 @@ def _read(file: Path, kind: type[_T]) -> _T:
             f"cannot read {file}: {error.strerror}; mend that, or give another folder"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise WorkbenchError(f"{file} is damaged: remove it, and that piece is measured again") from None
+        # Without what was asked for, nobody can say whose pieces the others are.
+        mend = (
+            f"remove {file.parent}, or give another folder"
+            if file.name == _ABOUT
+            else "remove it, and that piece is measured again"
+        )
+        raise WorkbenchError(f"{file} is damaged: {mend}") from None
 
 
 def digest(lines: str) -> str:
