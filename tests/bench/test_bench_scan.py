@@ -139,7 +139,16 @@ def test_a_crash_is_told_of_and_its_round_taken_again(
         sessions.append(session)
         return load(session)
 
+    spans: list[tuple[int | None, float]] = []
+    at_once = Session.time_at_once
+
+    def timed(session: Session, *given: Any, **more: Any) -> Any:
+        found = at_once(session, *given, **more)
+        spans.append((session.pid, more["seconds"]))
+        return found
+
     monkeypatch.setattr(Session, "load", noted)
+    monkeypatch.setattr(Session, "time_at_once", timed)
     left = list(signals)
 
     def crash(share: float, text: str) -> None:
@@ -157,3 +166,8 @@ def test_a_crash_is_told_of_and_its_round_taken_again(
         f"Paddle crashed ({one.name}) in a round of 2 predictors" for one in reversed(signals)
     ]
     assert all(len(point.samples_ms) > 0 for point in found.points)
+    # What a process measures first is its warm-up, after a crash, too.
+    begins = [at for at, (pid, _) in enumerate(spans) if pid not in [one for one, _ in spans[:at]]]
+    assert len(begins) == len(signals) + 1
+    longest = max(seconds for _, seconds in spans)
+    assert [spans[at][1] for at in begins] == pytest.approx([longest / 5] * len(begins))

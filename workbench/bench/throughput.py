@@ -186,17 +186,25 @@ class _Together:
         self._session, self._arrays, self._native = session, arrays, native
         self._crashes: list[tuple[int, str]] = []
 
-    def time(self, count: int, seconds: float) -> ConcurrentRuns:
-        """`Session.time_at_once` of so many predictors."""
+    def time(self, count: int, seconds: float) -> tuple[ConcurrentRuns, float]:
+        """`Session.time_at_once` of so many predictors, and when it began, by `time.perf_counter`."""
+        is_cold = False
         while True:
             try:
-                return self._session.time_at_once(
-                    self._arrays, predictors=count, seconds=seconds, native=self._native
-                )
+                if is_cold:
+                    self._time(count, seconds * WARM_UP_SHARE)
+                began = time.perf_counter()
+                return self._time(count, seconds), began
             except WorkerDiedError as error:
                 if error.signal not in _CRASHES or len(self._crashes) == MAX_CRASHES:
                     raise
                 self._crashes.append((count, error.signal))
+                is_cold = True
+
+    def _time(self, count: int, seconds: float) -> ConcurrentRuns:
+        return self._session.time_at_once(
+            self._arrays, predictors=count, seconds=seconds, native=self._native
+        )
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -219,7 +227,8 @@ def _in_turns(
 ) -> list[list[ConcurrentRuns]]:
     """The rounds of each number of predictors; ``starts``: creation and the first run, in milliseconds."""
     for position, count in enumerate(predictors):
-        recorder.launch(position, 0, *starts, _samples_ms(together.time(count, block_s * WARM_UP_SHARE)))
+        warm, _ = together.time(count, block_s * WARM_UP_SHARE)
+        recorder.launch(position, 0, *starts, _samples_ms(warm))
     begin = time.perf_counter()
     rng = np.random.default_rng(seed)
     taken: list[list[ConcurrentRuns]] = [[] for _ in predictors]
@@ -229,10 +238,9 @@ def _in_turns(
             share = (turn + place / len(predictors)) / ROUNDS
             tell(share, f"round {turn + 1} of {ROUNDS}: {_label(count)}")
             go_on(cancel)
-            began_s = time.perf_counter() - begin
-            one = together.time(count, block_s)
+            one, began = together.time(count, block_s)
             taken[index].append(one)
-            recorder.round(int(index), 0, turn, Round(_samples_ms(one), began_s))
+            recorder.round(int(index), 0, turn, Round(_samples_ms(one), began - begin))
     return taken
 
 
