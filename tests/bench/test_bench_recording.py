@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 import workbench
 from workbench import models
-from workbench.bench import History, Run, benchmark, profile
+from workbench.bench import History, Run, benchmark, profile, random_inputs
 from workbench.bench.ablation import ablate
 from workbench.bench.recording import described, shapes_of
 from workbench.bench.scan import scan
@@ -28,6 +28,7 @@ from workbench.bench.throughput import throughput
 from workbench.cli.main import app
 from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, ConfigError, HistoryWarning, WorkbenchError
+from workbench.tracing import trace
 
 PLAIN, NO_ONEDNN = InferenceConfig(), InferenceConfig(onednn=False)
 
@@ -246,6 +247,25 @@ def test_a_profile_is_recorded_with_its_ops_and_its_latency(digits: models.Model
     assert [one["ms"] for one in entry.result["ops"]] == [one.ms for one in found.ops]
     assert history.over_time(digits) == []
     assert profile(digits, seconds=0.02, record=False).entry is None
+
+
+def test_the_cold_start_of_a_profile_is_that_of_a_predictor_without_dumps(
+    digits: models.Model, history: History
+) -> None:
+    taken = trace(digits)
+    try:
+        # It has run before, as a trace that the user has may have.
+        taken.session.run(random_inputs(digits))
+        found = profile(taken, seconds=0.1)
+    finally:
+        taken.close()
+        taken.session.close()
+    assert found.entry is not None
+    [run] = history.runs(found.entry)
+    [launch] = run.launches
+    assert launch.create_ms != taken.loaded.create_s * 1e3
+    # The first run of a predictor chooses kernels and allocates.
+    assert launch.first_ms > 2 * float(np.median(run.samples_ms))
     assert len(history.entries()) == 1
 
 

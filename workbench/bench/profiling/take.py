@@ -128,8 +128,9 @@ def _recorded(
     tell(0.2, "warming up")
     warm_up = min(WARM_UP_MOST_S, seconds / 4)
     warm = session.time(fed, count=RUNS_MOST, seconds=warm_up, time_limit=time_limit).samples_ns / 1e6
-    recorder.run(0, session.config.label, session.config, session.notices)
-    recorder.launch(0, 0, taken.loaded.create_s * 1e3, float(warm[0]), warm[1:])
+    if recorder.id is not None:
+        recorder.run(0, session.config.label, session.config, session.notices)
+        recorder.launch(0, 0, *_cold(session, fed, cancel, time_limit), warm)
     # The first of a session makes the predictor that is hooked, which may take longer than was asked for.
     _block(session, fed, 1, warm_up, time_limit)
     moments = _moments(session, fed, seconds, count or RUNS_MOST, tell, cancel, time_limit, recorder)
@@ -148,6 +149,22 @@ def _recorded(
         remarks=remarks,
         notices=session.notices,
     )
+
+
+def _cold(
+    session: Session, inputs: Mapping[str, Any], cancel: threading.Event, time_limit: float | None
+) -> tuple[float, float]:
+    """Creation and first run of another predictor of this config, in milliseconds.
+
+    That of the trace was created with dumps of every pass, and may have run before.
+    """
+    fresh = Session(session.model, session.config, time_limit=time_limit)
+    with fresh, cancels(cancel, [fresh]):
+        go_on(cancel)
+        create_ms = fresh.load().create_s * 1e3
+        begin = time.perf_counter()
+        fresh.run(inputs)
+        return create_ms, (time.perf_counter() - begin) * 1e3
 
 
 def _moments(
