@@ -228,7 +228,8 @@ def test_a_timeline_keeps_every_outlier_the_extremes_and_all_medians() -> None:
         assert {usual.min(), usual.max()} <= set(points.y)
         index = int(np.argmin(usual))
         place = list(points.y).index(usual[index])
-        assert one.began_s <= points.x[place] <= one.began_s + one.samples_ms.sum() / 1e3
+        # The rounds begin so far apart, and a round is as long.
+        assert one.began_s <= points.x[place] <= one.began_s + 100
 
     (line,) = traces(figure, "median of a round")
     assert [value for value in line.y if value is not None] == [
@@ -238,6 +239,20 @@ def test_a_timeline_keeps_every_outlier_the_extremes_and_all_medians() -> None:
     begins = [launch.rounds[0].began_s for launch in run.launches]
     (borders,) = traces(figure, "begin of a launch")
     assert [value for value in borders.x if value is not None] == [one for one in begins for _ in range(2)]
+
+
+def test_samples_are_spread_over_the_rounds_that_they_were_taken_in() -> None:
+    """Of three configs that take turns, each round lasts three times as long as one's samples in it."""
+    launches = [[[100.0, 200.0, 100.0]] * 3] * 2
+    figure = charts.timeline_chart([made_run(*launches, apart_s=1.2)])
+    (points,) = traces(figure, "sample")
+    begins = np.array([began + share for began in np.arange(6) * 1.2 for share in (0, 0.3, 0.9)])
+    assert list(points.x) == pytest.approx(list(begins))
+    # Of two at once, a round lasts half as long.
+    figure = charts.timeline_chart([made_run([[100.0] * 4] * 2, apart_s=0.2)])
+    (points,) = traces(figure, "sample")
+    assert list(points.x) == pytest.approx([0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35])
+    assert "spread over" in figure.layout.title.subtitle.text.replace("<br>", " ")
 
 
 def test_rounds_do_not_overlap_where_nobody_said_when_they_began() -> None:

@@ -599,7 +599,12 @@ def test_the_history_has_the_finals_from_when_they_began(
     assert (entry.id, entry.kind, entry.state) == (found.entry, "tuning", "finished")
     assert entry.inputs == {"image": [1, 1, 8, 8]}
     assert entry.began <= moments[0]
-    assert len(history.runs(entry)[0].launches) == len(moments) + 1
+    launches = history.runs(entry)[0].launches
+    assert len(launches) == len(moments) + 1
+    # From when the finals began, and not each from when it did.
+    begins = [one.rounds[0].began_s for one in launches]
+    assert begins[0] == 0
+    assert all(other - one > world.launch_s for one, other in itertools.pairwise(begins))
 
 
 def test_a_history_that_is_damaged_costs_no_finals(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,7 +42,7 @@ class _Course(NamedTuple):
     """The samples of a run in time.
 
     Attributes:
-        at_s: when each sample began.
+        at_s: about when each sample began.
         samples_ms: the samples.
         rounds: for each round with samples its launch, when it began and ended, and its median.
         ends: for each of them how many samples there are to its end.
@@ -55,6 +56,9 @@ class _Course(NamedTuple):
 
 def timeline_chart(runs: Sequence[Run], theme: str = "light") -> go.Figure:
     """Every run in a row of its own over the same time: samples, medians of rounds, outliers, borders.
+
+    When a round began is known, and not when each of its samples did: other configs may have had their turns
+    between them, or several predictors have run at once. The samples are spread over the round.
 
     Of many samples some are drawn, with the lowest and highest of each round; outliers are all drawn, and
     those that would press the others into a line stand at the edge, with their value on hover.
@@ -72,7 +76,8 @@ def timeline_chart(runs: Sequence[Run], theme: str = "light") -> go.Figure:
         return empty_figure(title, NOTHING, theme)
     said = (
         f"Outliers: more than {FENCE:g} interquartile ranges from the quartiles of the run; a triangle is one"
-        " beyond the edge, hover gives its value."
+        " beyond the edge, hover gives its value. The samples of a round are spread over its time, of which"
+        " others may have had a part."
     )
     budget = POINTS_MOST // len(shown)
     if any(len(course.samples_ms) > budget for _, course in shown):
@@ -103,19 +108,25 @@ def timeline_chart(runs: Sequence[Run], theme: str = "light") -> go.Figure:
 
 def _course(run: Run) -> _Course:
     at, taken, rounds = [], [], []
-    now = 0.0
-    for number, launch in enumerate(run.launches):
-        for one in launch.rounds:
-            samples = one.samples_ms[np.isfinite(one.samples_ms)]
-            if not len(samples):
-                continue
-            # Two rounds of a run cannot overlap, whatever the clock says.
-            began = max(one.began_s, now)
-            ends = began + np.cumsum(samples) / 1e3
-            at.append(ends - samples / 1e3)
-            taken.append(samples)
-            now = float(ends[-1])
-            rounds.append((number, began, now, float(np.median(samples))))
+    # Of a round's time, so much is one second of its samples.
+    now, stretch = 0.0, 1.0
+    known = [(number, one) for number, launch in enumerate(run.launches) for one in launch.rounds]
+    for (number, one), after in itertools.zip_longest(known, known[1:]):
+        samples = one.samples_ms[np.isfinite(one.samples_ms)]
+        if not len(samples):
+            continue
+        # Two rounds of a run cannot overlap, whatever the clock says.
+        began = max(one.began_s, now)
+        if after is not None and after[1].began_s > began:
+            most = (after[1].began_s - began) / (float(samples.sum()) / 1e3)
+            # The last of a launch ends before the next one is created: as the rounds before it, then.
+            stretch = most if after[0] == number else min(stretch, most)
+        lasted = samples / 1e3 * stretch
+        ends = began + np.cumsum(lasted)
+        at.append(ends - lasted)
+        taken.append(samples)
+        now = float(ends[-1])
+        rounds.append((number, began, now, float(np.median(samples))))
     return _Course(
         np.concatenate(at), np.concatenate(taken), rounds, np.cumsum([len(one) for one in taken]).tolist()
     )
@@ -145,7 +156,7 @@ def _draw(figure: go.Figure, row: int, run: Run, course: _Course, budget: int) -
                 "opacity": 0.5 if figure.layout.meta["theme"] == "light" else 0.85,
             },
             **_entry(figure, "sample"),
-            hovertemplate=f"{whole}<br>%{{y:.4~g}} ms at %{{x:.3~f}} s<extra></extra>",
+            hovertemplate=f"{whole}<br>%{{y:.4~g}} ms at about %{{x:.3~f}} s<extra></extra>",
         ),
         row=row,
         col=1,
@@ -166,7 +177,8 @@ def _draw(figure: go.Figure, row: int, run: Run, course: _Course, budget: int) -
                 ],
             },
             **_entry(figure, "outlier"),
-            hovertemplate=f"{whole}<br>outlier: %{{customdata:.4~g}} ms at %{{x:.3~f}} s<extra></extra>",
+            hovertemplate=f"{whole}<br>outlier: %{{customdata:.4~g}} ms at about %{{x:.3~f}} s"
+            "<extra></extra>",
         ),
         row=row,
         col=1,

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from workbench.bench.benchmark import LAUNCHES_MOST, LAUNCHES_TO_STOP, Case
 from workbench.bench.recording import model_facts, record_whole, shapes_of
 from workbench.bench.results import Benchmark
+from workbench.bench.samples import Launch
 from workbench.bench.stats import LAUNCHES_LEAST
 from workbench.bench.tuning.kept import FINAL, Group, Measured, Score
 from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError
@@ -65,11 +66,12 @@ def _measure(
     began = datetime.now(timezone.utc)
     found: Benchmark | None = None
     failed = None
+    first = time.monotonic()
     try:
         for number in range(launches):
             begin = time.monotonic()
             one = bench.measure(cases, seconds, f"final, launch {number + 1} of {launches}", number)
-            found = one if found is None else _joined(found, one)
+            found = one if found is None else _joined(found, one, begin - first)
             if bench.clock.left < time.monotonic() - begin or _narrow(found):
                 break
     except OutOfTimeError:
@@ -91,12 +93,18 @@ def _measure(
     bench.kept.add_group(bench.group_of(FINAL, best, found, entry=entry, failed=failed, finalists=finalists))
 
 
-def _joined(before: Benchmark, more: Benchmark) -> Benchmark:
+def _joined(before: Benchmark, more: Benchmark, after_s: float) -> Benchmark:
+    """Both as one, of which the second began so many seconds after the first."""
     runs = tuple(
-        replace(one, launches=one.launches + other.launches)
+        replace(one, launches=(*one.launches, *(_later(launch, after_s) for launch in other.launches)))
         for one, other in zip(before.runs, more.runs, strict=True)
     )
     return Benchmark(before.model, runs, before.environment)
+
+
+def _later(launch: Launch, seconds: float) -> Launch:
+    rounds = tuple(replace(one, began_s=one.began_s + seconds) for one in launch.rounds)
+    return replace(launch, rounds=rounds)
 
 
 def _narrow(found: Benchmark) -> bool:
