@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,15 +118,16 @@ def _course(run: Run) -> _Course:
             continue
         # Two rounds of a run cannot overlap, whatever the clock says.
         began = max(one.began_s, now)
-        if after is not None and after[1].began_s > began:
-            most = (after[1].began_s - began) / (float(samples.sum()) / 1e3)
+        until = math.inf if after is None or after[1].began_s <= began else after[1].began_s
+        if after is not None and until < math.inf:
+            most = (until - began) / (float(samples.sum()) / 1e3)
             # The last of a launch ends before the next one is created: as the rounds before it, then.
             stretch = most if after[0] == number else min(stretch, most)
         lasted = samples / 1e3 * stretch
         ends = began + np.cumsum(lasted)
         at.append(ends - lasted)
         taken.append(samples)
-        now = float(ends[-1])
+        now = min(float(ends[-1]), until)
         rounds.append((number, began, now, float(np.median(samples))))
     return _Course(
         np.concatenate(at), np.concatenate(taken), rounds, np.cumsum([len(one) for one in taken]).tolist()
