@@ -47,8 +47,11 @@ def test_what_cannot_be_measured_is_said_in_the_report(
     file = tmp_path / "report.html"
     # An ablation keeps what is finished in the cache.
     said = workbench(
-        *("report", digits, "-o", file, "--seconds", 0.1, "--ablate"), WORKBENCH_CACHE_DIR="/proc/nowhere"
+        *("report", digits, "-o", file, "--seconds", 0.1, "--ablate", "--no-history"),
+        WORKBENCH_CACHE_DIR="/proc/nowhere",
+        WORKBENCH_HISTORY=str(tmp_path / "history.sqlite"),
     )
+    assert not (tmp_path / "history.sqlite").exists()
     assert said.code == 0, said.err
     assert said.err.startswith("notice: no ablation: ") and said.err.count("\n") == 1
     assert said.out.startswith(f"report written to {file} (")

@@ -10,8 +10,10 @@ import click
 from workbench.cli import output
 from workbench.cli.options import (
     as_json,
+    chart_option,
     check_file,
     config_options,
+    configs_of,
     input_option,
     model_argument,
     no_history_option,
@@ -19,6 +21,7 @@ from workbench.cli.options import (
     seconds_option,
     sizes,
     time_limit_option,
+    vs_option,
 )
 from workbench.config import InferenceConfig
 from workbench.errors import HistoryWarning, WorkbenchError
@@ -26,12 +29,7 @@ from workbench.errors import HistoryWarning, WorkbenchError
 
 @click.command()
 @model_argument
-@click.option(
-    "--vs",
-    multiple=True,
-    metavar="CONFIG",
-    help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
-)
+@vs_option
 @click.option(
     "--batch", "batches", metavar="N,N,…", callback=sizes, help="Latency against batch: these instead."
 )
@@ -64,7 +62,7 @@ from workbench.errors import HistoryWarning, WorkbenchError
     metavar="N",
     help="Predictors to create one after the other, each in a process of its own; by default up to ten.",
 )
-@click.option("--chart", type=click.Path(dir_okay=False), help="Write the chart to this .html, .png or .svg.")
+@chart_option("the chart")
 @no_history_option
 @input_option
 @config_options
@@ -130,7 +128,7 @@ def bench(
                 record=not no_history,
             )
         else:
-            configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
+            configs, labels = configs_of(config, vs)
             result = measuring.benchmark(
                 loaded,
                 configs,
@@ -138,10 +136,7 @@ def bench(
                 seconds=seconds,
                 within=within,
                 launches=launches,
-                labels=[
-                    one.label if not text.strip() else text
-                    for text, one in zip(["", *vs], configs, strict=True)
-                ],
+                labels=labels,
                 progress=tell,
                 time_limit=time_limit,
                 record=not no_history,

@@ -59,6 +59,32 @@ def seconds_option(default: float, words: str) -> Callable[[Command], Command]:
     )
 
 
+def chart_option(words: str) -> Callable[[Command], Command]:
+    """The option ``--chart``.
+
+    Args:
+        words: what is drawn, for the help text.
+    """
+    return click.option(
+        "--chart",
+        type=click.Path(dir_okay=False),
+        metavar="FILE.html",
+        help=f"Write {words} to this .html, .png or .svg.",
+    )
+
+
+folder_option = click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Keep what is finished here, and continue from there; by default in a cache.",
+)
+vs_option = click.option(
+    "--vs",
+    multiple=True,
+    metavar="CONFIG",
+    help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
+)
 no_history_option = click.option(
     "--no-history", is_flag=True, help="Do not record it for `workbench history`."
 )
@@ -193,6 +219,17 @@ def config_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def configs_of(config: InferenceConfig, vs: Sequence[str]) -> tuple[list[InferenceConfig], list[str]]:
+    """CONFIG and those of ``--vs``, and their labels.
+
+    Raises:
+        ConfigError: as `InferenceConfig.parse`.
+    """
+    configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
+    labels = [text if text.strip() else one.label for text, one in zip(["", *vs], configs, strict=True)]
+    return configs, labels
 
 
 def read_inputs(model: Any, given: Sequence[str]) -> dict[str, Any]:

@@ -12,12 +12,15 @@ from workbench.cli import output
 from workbench.cli.options import (
     as_json,
     config_options,
+    configs_of,
     input_option,
     model_argument,
+    no_history_option,
     read_inputs,
-    seconds,
+    seconds_option,
     sizes,
     time_limit_option,
+    vs_option,
 )
 from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, HistoryWarning, WorkbenchError
@@ -36,12 +39,7 @@ Tell = Callable[[float | None, str], object]
     metavar="FILE.html",
     help="Where to write it.",
 )
-@click.option(
-    "--vs",
-    multiple=True,
-    metavar="CONFIG",
-    help="Compare with this: changes to the options below, such as onednn=off,threads=2; may be repeated.",
-)
+@vs_option
 @click.option(
     "--batch", "batches", metavar="N,N,…", callback=sizes, help="Latency against batch, too, at these."
 )
@@ -51,21 +49,14 @@ Tell = Callable[[float | None, str], object]
     callback=sizes,
     help="Throughput, too, with so many predictors at once.",
 )
-@click.option(
-    "--seconds",
-    type=float,
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    callback=seconds,
-    help="Steady-state measurement per config, size, profile or pass, at most.",
-)
+@seconds_option(5.0, "Steady-state measurement per config, size, profile or pass, at most.")
 @click.option(
     "--ablate/--no-ablate",
     default=False,
     help="Measure what each pass is worth, too, which may take long; by default it is not.",
 )
 @click.option("--history", is_flag=True, help="Show this model over time, too.")
+@no_history_option
 @input_option
 @config_options
 @time_limit_option
@@ -79,6 +70,7 @@ def report(
     seconds: float,
     ablate: bool,
     history: bool,
+    no_history: bool,
     inputs: Sequence[str],
     config: InferenceConfig,
     time_limit: float | None,
@@ -99,8 +91,7 @@ def report(
 
     loaded = load(model)
     check_place(Path(file))
-    configs = [config, *(InferenceConfig.parse(text, config) for text in vs)]
-    labels = [one.label if not text.strip() else text for text, one in zip(["", *vs], configs, strict=True)]
+    configs, labels = configs_of(config, vs)
     arrays = read_inputs(loaded, inputs)
     results: list[Result] = []
 
@@ -114,7 +105,7 @@ def report(
             results.append(Failed(what, str(error)))
 
     with output.progress() as bar, output.warnings_as_notices(HistoryWarning):
-        common: dict[str, Any] = {"seconds": seconds, "time_limit": time_limit}
+        common: dict[str, Any] = {"seconds": seconds, "time_limit": time_limit, "record": not no_history}
         results.append(
             measuring.benchmark(
                 loaded, configs, arrays, labels=labels, progress=_said(bar, "latency"), **common
