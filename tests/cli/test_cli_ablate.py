@@ -133,3 +133,4 @@ def test_the_real_thing_is_continued(workbench: Command, digits: Path, tmp_path:
     second = workbench(*arguments)
     assert second.json["passes"] == first["passes"]
     assert "nothing was measured anew" in second.err
+    assert "remove the folder" in second.err

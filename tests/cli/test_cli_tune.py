@@ -85,9 +85,9 @@ def run(*arguments: object) -> Result:
 def test_the_options_reach_the_library(digits: Path, asked: list[dict[str, Any]], tmp_path: Path) -> None:
     run(digits)
     run(
-        *(digits, "--goal", "throughput", "--seconds", 9, "--memory-limit", "500M", "--max-diff", 1e-3),
+        *(digits, "--goal", "throughput", "--seconds", 9, "--memory-limit", "500M", "--max-abs-diff", 1e-3),
         *("--space", "threads=1,2", "--space", "onednn=on,off", "--space", "passes=a,b", "--batch", "1,8"),
-        *("--trials", 7, "--folder", tmp_path / "kept", "--no-history", "--memory-optim"),
+        *("--at-most", 7, "--folder", tmp_path / "kept", "--no-history", "--memory-optim"),
     )
     bare, full = asked
     assert (bare["goal"], bare["seconds"], bare["space"], bare["base"]) == ("latency", 120.0, None, BASE)

@@ -10,9 +10,11 @@ import click
 from workbench.cli import output
 from workbench.cli.options import (
     as_json,
+    chart_option,
     check_file,
     check_folder,
     config_options,
+    folder_option,
     input_option,
     model_argument,
     no_history_option,
@@ -38,18 +40,8 @@ if TYPE_CHECKING:
     help="Leave out only this pass; may be repeated. Default: all that change something.",
 )
 @click.option("--no-pairs", is_flag=True, help="Do not measure pairs of passes that interact.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Keep what is finished here, and continue from there; by default in a cache.",
-)
-@click.option(
-    "--chart",
-    type=click.Path(dir_okay=False),
-    metavar="FILE.html",
-    help="Write the waterfall to this .html, .png or .svg.",
-)
+@folder_option
+@chart_option("the waterfall")
 @no_history_option
 @input_option
 @config_options
@@ -104,6 +96,8 @@ def ablate(
     _print(found)
     if chart:
         click.echo(f"chart written to {chart}")
+    if found.folder is not None:
+        click.echo(f"kept in {found.folder}")
 
 
 def _print(found: Ablation) -> None:

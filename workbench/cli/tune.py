@@ -11,9 +11,11 @@ import click
 from workbench.cli import output
 from workbench.cli.options import (
     as_json,
+    chart_option,
     check_file,
     check_folder,
     config_options,
+    folder_option,
     input_option,
     model_argument,
     no_history_option,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from workbench.bench.tuning import Tuning
 
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9}
-# Of many trials, so many of the best are printed; all of them are in the JSON.
-SHOWN = 8
 
 
 def _bytes(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -64,7 +64,7 @@ def _bytes(context: click.Context, option: click.Parameter, value: str | None) -
     help="Choose nothing that takes more memory, such as 500M.",
 )
 @click.option(
-    "--max-diff",
+    "--max-abs-diff",
     type=click.FloatRange(min=0),
     metavar="X",
     help="Choose nothing whose outputs differ by more from those of CONFIG.",
@@ -77,19 +77,9 @@ def _bytes(context: click.Context, option: click.Parameter, value: str | None) -
     "May be repeated. Default: all that can differ here.",
 )
 @click.option("--batch", metavar="N,N,…", help="The same as --space batch=N,N,…")
-@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Try so many configs at most.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Keep what is finished here, and continue from there; by default in a cache.",
-)
-@click.option(
-    "--chart",
-    type=click.Path(dir_okay=False),
-    metavar="FILE.html",
-    help="Write the trials to this .html, .png or .svg.",
-)
+@click.option("--at-most", type=click.IntRange(min=1), metavar="N", help="Try so many configs at most.")
+@folder_option
+@chart_option("the trials")
 @no_history_option
 @input_option
 @config_options
@@ -100,10 +90,10 @@ def tune(
     goal: Literal["latency", "throughput"],
     seconds: float,
     memory_limit: int | None,
-    max_diff: float | None,
+    max_abs_diff: float | None,
     space: Sequence[str],
     batch: str | None,
-    trials: int | None,
+    at_most: int | None,
     folder: str | None,
     chart: str | None,
     no_history: bool,
@@ -135,8 +125,8 @@ def tune(
             space=_space(texts) if texts else None,
             seconds=seconds,
             memory_limit=memory_limit,
-            max_abs_diff=max_diff,
-            at_most=trials,
+            max_abs_diff=max_abs_diff,
+            at_most=at_most,
             folder=folder,
             progress=tell,
             time_limit=time_limit,
@@ -153,6 +143,8 @@ def tune(
     _print(found, model)
     if chart:
         click.echo(f"chart written to {chart}")
+    if found.folder is not None:
+        click.echo(f"kept in {found.folder}")
 
 
 def _space(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -187,7 +179,7 @@ def _value(knob: str, text: str) -> Any:
 
 
 def _print(found: Tuning, model: str) -> None:
-    from workbench.bench.tuning.results import HEAD, row_of
+    from workbench.bench.tuning.results import HEAD, SHOWN, row_of
 
     ranked = found.ranked()
     output.print_table("", HEAD, [row_of(one) for one in ranked[:SHOWN]], numbers=(1, 4, 5))
