@@ -39,7 +39,8 @@ def report(
 ) -> Path:
     """Write what was measured as one HTML file, which needs no server, no kernel and no network.
 
-    The facts of every result are in it as JSON, with the samples. Paths of this machine and its name are not.
+    The facts of every result are in it as JSON, with the samples. Paths of this machine and its name are not,
+    except in what names them itself: a config whose runtime is a path, or the words of what failed.
 
     Args:
         path: where to write it; a file of that name is replaced once the new one is whole.
