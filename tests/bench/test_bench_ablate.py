@@ -279,6 +279,8 @@ def test_what_is_finished_is_not_measured_again(world: World, run: Callable[...,
     assert (len(world.measured), len(world.looks)) == count
     assert second.facts() | {"notices": []} == first.facts() | {"notices": []}
     assert "nothing was measured anew" in second.notices[-1]
+    # What goes into a report names no path; that is here.
+    assert str(second.folder) not in str(second.notices)
 
 
 def test_a_cancel_before_it_begins_looks_at_nothing(world: World, run: Callable[..., Ablation]) -> None:

@@ -96,7 +96,7 @@ def one_warning(said: str, file: str = __file__) -> Iterator[None]:
         yield
     (warning,) = caught
     assert said in str(warning.message)
-    assert "so this measurement goes on unrecorded" in str(warning.message)
+    assert "so this measurement goes unrecorded" in str(warning.message)
     assert warning.filename == file
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_may_not_grow_keeps_what_it_has(history: History) -> None:
         said, warned = writer.communicate(timeout=60)
     assert writer.returncode == 0
     assert len(said.split()) == 3000  # the measurement went on to its end
-    assert warned.count("so this measurement goes on unrecorded") == 1
+    assert warned.count("so this measurement goes unrecorded") == 1
     (entry,) = history.entries()
     found = medians(history, entry)
     assert 50 < len(found) < 3000

@@ -175,7 +175,7 @@ def test_a_history_that_cannot_be_written_does_not_stop_the_benchmark(
     digits: models.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKBENCH_HISTORY", "/proc/nowhere/history.sqlite")
-    with pytest.warns(HistoryWarning, match="goes on unrecorded") as said:
+    with pytest.warns(HistoryWarning, match="goes unrecorded") as said:
         result = benchmark(digits, seconds=0.02, launches=2)
     assert len(said) == 1
     assert (result.entry, len(result.runs[0].launches)) == (None, 2)

@@ -234,7 +234,7 @@ def test_labels_are_told_apart(digits: models.Model, labels: list[str], shown: l
     assert sorted(seen) == sorted(shown)  # in which order they are launched is drawn
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [0, -1, True, float("nan"), float("inf")])
 def test_seconds_must_be_a_span(digits: models.Model, seconds: float) -> None:
     with pytest.raises(WorkbenchError, match=r"seconds is .*: give a number above 0"):
         benchmark(digits, seconds=seconds)

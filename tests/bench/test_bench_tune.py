@@ -541,6 +541,7 @@ def test_what_is_finished_is_not_measured_again(world: World, run: Callable[...,
     assert (len(world.measured), len(world.looked)) == count
     assert second.facts() | {"notices": []} == first.facts() | {"notices": []}
     assert any("nothing was measured anew" in text for text in second.notices)
+    assert str(second.folder) not in str(second.notices)
 
 
 def test_a_cancel_before_it_begins_measures_nothing(world: World, run: Callable[..., Tuning]) -> None:

@@ -21,7 +21,7 @@ from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import described, recording, shapes_of
 from workbench.bench.results import Benchmark
 from workbench.bench.samples import Floats, Launch, Round, Run
-from workbench.bench.stats import LAUNCHES_LEAST, ROUNDS_LEAST, compare, warm_from
+from workbench.bench.stats import LAUNCHES_LEAST, ROUNDS_LEAST, compare, narrow, warm_from
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.core.tensors import check_inputs
@@ -80,8 +80,8 @@ def benchmark(
         configs: what to compare; the first is the one the others are compared with.
         inputs: arrays by name; random ones of the model's shapes (1 for an open dimension) if None.
         seconds: steady-state measurement per config, at most.
-        within: stop earlier once every ratio (of one config alone, its median) is known to within this
-            share, 0.01 for ±1 %; 0 to use all of the time.
+        within: stop earlier once every ratio (of one config alone, its trimmed geometric mean) is known to
+            within this share, 0.01 for ±1 %; 0 to use all of the time.
         launches: how many; by default ten, down to three where creating the predictor takes long.
         labels: names for the configs; by default what differs from the defaults.
         progress: called with the share done, 0 to 1, and what happens now.
@@ -201,14 +201,23 @@ def measure(
     return Benchmark(model.name, runs, where, recorder.id)
 
 
+def check_seconds(seconds: float) -> None:
+    """Whether a measurement can take so long.
+
+    Raises:
+        WorkbenchError: if not.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+
+
 def check_asked(seconds: float, within: float, launches: int | None) -> None:
     """Whether a measurement can be asked for so.
 
     Raises:
         WorkbenchError: if not.
     """
-    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    check_seconds(seconds)
     if not isinstance(within, (int, float)) or not 0 <= within < 1:
         raise WorkbenchError(f"within is {within!r}: give a share from 0 to 1, such as 0.01 for ±1 %")
     if launches is not None and (isinstance(launches, bool) or not isinstance(launches, int) or launches < 1):
@@ -267,7 +276,7 @@ class _Plan:
 
 
 def _narrow(done: Sequence[Sequence[Launch]], within: float) -> bool:
-    """Whether the ratios, or the one median, are known well enough to stop."""
+    """Whether the ratios, or the middle of the one, are known well enough to stop."""
     if not within or len(done[0]) < LAUNCHES_TO_STOP:
         return False
     taken = [_samples(launches) for launches in done]
@@ -275,8 +284,7 @@ def _narrow(done: Sequence[Sequence[Launch]], within: float) -> bool:
     pairs = [(taken[0], other) for other in taken[1:]] or [
         ([[np.ones(1)] * len(rounds) for rounds in taken[0]], taken[0])
     ]
-    intervals = [compare(*pair)[1] for pair in pairs]
-    return all(one is not None and math.log(one[1] / one[0]) / 2 <= within for one in intervals)
+    return narrow([compare(*pair)[1] for pair in pairs], within)
 
 
 def _samples(launches: Sequence[Launch]) -> list[list[Floats]]:

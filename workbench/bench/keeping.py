@@ -36,6 +36,7 @@ class Pieces:
         version: of the files; those of another version are not read.
 
     Attributes:
+        folder: as given.
         began: when the measurement began, in the words of ISO 8601.
         grew: whether a piece was added.
 

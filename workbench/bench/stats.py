@@ -8,7 +8,7 @@ launches and whole rounds (Kalibera and Jones, "Rigorous Benchmarking in Reasona
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -160,13 +160,22 @@ def compare(
         ratio, interval = student(logs)
     else:
         ratio, interval = float(np.median(logs)), between_ranks(logs)
-    low, high = (-math.inf, math.inf) if interval is None else interval
-    verdict: Verdict = "no difference seen"
-    if high < math.log1p(-SMALLEST):
-        verdict = "faster"
-    elif low > math.log1p(SMALLEST):
-        verdict = "slower"
-    return math.exp(ratio), None if interval is None else (math.exp(low), math.exp(high)), verdict
+    span = None if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+    return math.exp(ratio), span, verdict(span)
+
+
+def verdict(interval: tuple[float, float] | None) -> Verdict:
+    """What can be said of a ratio with such a 95 % interval; None for one that is not known."""
+    if interval is not None and interval[1] < 1 - SMALLEST:
+        return "faster"
+    if interval is not None and interval[0] > 1 + SMALLEST:
+        return "slower"
+    return "no difference seen"
+
+
+def narrow(intervals: Iterable[tuple[float, float] | None], within: float) -> bool:
+    """Whether all these ratios are known to within this share, 0.01 for ±1 %."""
+    return all(one is not None and math.log(one[1] / one[0]) / 2 <= within for one in intervals)
 
 
 def _middle(samples: Floats) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.benchmark import Progress, cancels, check_seconds, go_on
 from workbench.bench.history import Recorder
 from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import described, recording, shapes_of
@@ -151,8 +150,7 @@ def throughput(
     model = model if isinstance(model, Model) else load(model)
     if not predictors or len(set(predictors)) < len(predictors):
         raise WorkbenchError(f"predictors are {list(predictors)}: give different numbers, such as (1, 2, 4)")
-    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    check_seconds(seconds)
     config = InferenceConfig() if config is None else config
     tell = progress or (lambda share, text: None)
     cancel = cancel or threading.Event()

@@ -83,7 +83,7 @@ class Batch(msgspec.Struct, frozen=True):
     environment: dict[str, Any]
 
 
-class Kept:
+class Kept(keeping.Pieces):
     """The finished pieces of one ablation, in memory and in a folder.
 
     Args:
@@ -100,23 +100,12 @@ class Kept:
     """
 
     def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
-        self.folder = folder
+        super().__init__(folder, arguments, "an ablation", VERSION)
         self.worths: dict[Off, Worth] = {}
         self.batches: list[Batch] = []
-        self._pieces = keeping.Pieces(folder, arguments, "an ablation", VERSION)
-        self.looks = {frozenset(look.off): look for look in self._pieces.read("look-", Look)}
-        for batch in self._pieces.read("batch-", Batch):
+        self.looks = {frozenset(look.off): look for look in self.read("look-", Look)}
+        for batch in self.read("batch-", Batch):
             self._take(batch)
-
-    @property
-    def began(self) -> str:
-        """When the ablation began, in the words of ISO 8601."""
-        return self._pieces.began
-
-    @property
-    def grew(self) -> bool:
-        """Whether a piece was added."""
-        return self._pieces.grew
 
     def _take(self, batch: Batch) -> None:
         self.batches.append(batch)
@@ -128,7 +117,7 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._pieces.add(f"look-{_key([look.off])}.json", look)
+        self.add(f"look-{_key([look.off])}.json", look)
         self.looks[frozenset(look.off)] = look
 
     def add_batch(self, batch: Batch) -> None:
@@ -139,7 +128,7 @@ class Kept:
         """
         # The number keeps them in order, the key apart.
         key = _key(worth.off for worth in batch.worths)
-        self._pieces.add(f"batch-{len(self.batches):03d}-{key}.json", batch)
+        self.add(f"batch-{len(self.batches):03d}-{key}.json", batch)
         self._take(batch)
 
 

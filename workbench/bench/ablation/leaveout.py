@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.ablation.kept import Batch, Kept, Look, Off, Worth, arguments_of, default_folder
-from workbench.bench.ablation.looking import Outputs, effect, interactions, look, registered
+from workbench.bench.ablation.looking import FAILURES, Outputs, effect, interactions, look, registered
 from workbench.bench.ablation.results import (
     Ablation,
     PairWorth,
@@ -23,16 +23,14 @@ from workbench.bench.ablation.results import (
     against_product,
     difference,
 )
-from workbench.bench.benchmark import Case, Progress, go_on, measure
+from workbench.bench.benchmark import Case, Progress, check_seconds, go_on, measure
 from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import recording, shapes_of
 from workbench.config import InferenceConfig
 from workbench.core.tensors import check_inputs
-from workbench.errors import ConfigError, NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
+from workbench.errors import ConfigError
 from workbench.models import Model, load
 
-# What says something of the config that was tried; anything else, such as a full disk, ends the ablation.
-FAILURES = (NativeError, WorkerDiedError, TimeLimitError, ConfigError)
 # Configs that take turns with the baseline: each holds the model in memory, and each batch is kept when done.
 BATCH = 4
 # How the time goes, roughly: looking, then passes alone, then in order, then pairs.
@@ -84,8 +82,7 @@ def ablate(
         WorkbenchError: if the folder holds something else or cannot be written to; as `Session.run` for the
             baseline.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    check_seconds(seconds)
     if isinstance(passes, str):
         raise ConfigError(f"passes is {passes!r}: give a list of pass names")
     model = model if isinstance(model, Model) else load(model)
@@ -187,8 +184,8 @@ class _Work:
                 notices.append(f"{name} stays on in every step of the order: it cannot be left out alone")
         if not self.kept.grew:
             notices.append(
-                f"nothing was measured anew: this began {self.kept.began}; to measure again, remove "
-                f"{self.kept.folder}"
+                f"nothing was measured anew: this began {self.kept.began}; to measure again, remove the "
+                "folder it is kept in"
             )
         where = self.kept.batches[0].environment if self.kept.batches else {}
         return Ablation(

@@ -14,9 +14,12 @@ from workbench.bench.ablation.kept import Deed, Effect, Look
 from workbench.bench.benchmark import cancels
 from workbench.config import REGISTERED_AS, InferenceConfig
 from workbench.core import Session
-from workbench.errors import TraceError
+from workbench.errors import ConfigError, NativeError, TimeLimitError, TraceError, WorkerDiedError
 from workbench.models import Model
 from workbench.tracing import PassTrace, trace
+
+# What says something of the config that was tried; anything else, such as a full disk, ends the measurement.
+FAILURES = (NativeError, WorkerDiedError, TimeLimitError, ConfigError)
 
 Outputs = Mapping[str, npt.NDArray[Any]]
 

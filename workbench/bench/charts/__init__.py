@@ -8,6 +8,7 @@ from workbench.bench.charts.ops import ops_chart, ops_treemap
 from workbench.bench.charts.samples import distribution_chart, ecdf_chart, latency_chart
 from workbench.bench.charts.save import save_chart
 from workbench.bench.charts.scan import scan_chart, throughput_chart
+from workbench.bench.charts.sweep import sweep_chart
 from workbench.bench.charts.timeline import timeline_chart
 from workbench.bench.charts.tuning import tuning_chart
 
@@ -21,6 +22,7 @@ __all__ = [
     "ops_treemap",
     "save_chart",
     "scan_chart",
+    "sweep_chart",
     "throughput_chart",
     "timeline_chart",
     "tuning_chart",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.bench.charts.dress import (
     FAINT,
+    LATENCY,
     beside,
-    counted,
     empty_figure,
     figure_of,
     hover_text,
     label_text,
+    log_axis,
     ms,
     row_labels,
     style,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def sweep_chart(
         "Point: p50 with its 95 % interval; line: up to p90. Configs under one heading took turns on one "
         "machine, and only they can be compared."
     )
-    if failed:
-        said += f" {counted(failed, 'unit')} without numbers {'is' if failed == 1 else 'are'} not shown."
+    said += f" {without(failed, 'unit', 'numbers')}"
     labels = list(dict.fromkeys(row["config"] for _, rows in shown for row in rows))
     height = 40 + sum(34 + 30 * len(rows) for _, rows in shown)
     figure = figure_of(title, said, theme, height=height, right=190)
@@ -104,12 +104,9 @@ def sweep_chart(
         for row in rows
         for end in (*(row["ci95"] or ()), row["p50_ms"], row["p90_ms"])
     ]
-    axis: dict[str, Any] = {"title": {"text": "latency of one inference, ms"}}
+    figure.update_xaxes(title={"text": LATENCY})
     if min(ends) > 0 and max(ends) / min(ends) > WIDE:
-        powers = range(math.floor(math.log10(min(ends))), math.ceil(math.log10(max(ends))) + 1)
-        ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-        axis.update(type="log", tickmode="array", tickvals=ticks, ticktext=[f"{one:g}" for one in ticks])
-    figure.update_xaxes(**axis)
+        log_axis(figure, min(ends), max(ends))
     beside(figure, notes, size=11)
     row_labels(figure, names)
     return figure

@@ -61,7 +61,7 @@ class Entry:
         seconds: how long was asked for, None where nothing was.
         state: "died" where the process was gone before the measurement ended.
         error: what went wrong, or "".
-        result: the result as plain values; None for a benchmark or a scan, which its runs are.
+        result: the result as plain values; None for a benchmark, a scan or a tuning, which its runs are.
         runs: its configs, in order.
     """
 

@@ -210,8 +210,8 @@ def _round_values(position: int, launch: int, number: int, one: Round) -> tuple[
 
 def _warn(path: Path | None, why: str, stacklevel: int) -> None:
     warnings.warn(
-        f"the history {path} cannot be written ({why}), so this measurement goes on "
-        f"unrecorded: mend that, {ELSEWHERE}",
+        f"the history {path} cannot be written ({why}), so this measurement goes unrecorded: "
+        f"mend that, {ELSEWHERE}",
         HistoryWarning,
         stacklevel=stacklevel,
     )

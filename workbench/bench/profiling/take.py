@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench.benchmark import Progress, cancels, go_on
+from workbench.bench.benchmark import Progress, cancels, check_seconds, go_on
 from workbench.bench.history import Recorder
 from workbench.bench.inputs import random_inputs
 from workbench.bench.profiling.result import Profile
@@ -63,8 +62,7 @@ def profile(
         NativeError: if Paddle refuses, or if which ops run differs from run to run.
         WorkbenchError: as `Session.run` and `trace`.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    check_seconds(seconds)
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise WorkbenchError(f"count is {count!r}: give a whole number above 0, or None")
     tell = progress or (lambda share, text: None)

@@ -177,7 +177,7 @@ class Sweep:
 
     def chart(self, theme: str = "light") -> Any:
         """The medians with their intervals as a plotly figure, a group for each model and machine."""
-        from workbench.bench.charts.sweep import sweep_chart
+        from workbench.bench.charts import sweep_chart
 
         groups = [(f"{one.model} on {one.machine}", one.rows()) for one in self.results]
         return sweep_chart(groups, theme, failed=len(self.outcomes) - len(groups))

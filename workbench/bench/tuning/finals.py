@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from workbench.bench.ablation.looking import FAILURES
 from workbench.bench.benchmark import LAUNCHES_MOST, LAUNCHES_TO_STOP, Case
 from workbench.bench.recording import model_facts, record_whole, shapes_of
 from workbench.bench.results import Benchmark
 from workbench.bench.samples import Launch
-from workbench.bench.stats import LAUNCHES_LEAST
+from workbench.bench.stats import LAUNCHES_LEAST, narrow
 from workbench.bench.tuning.kept import FINAL, Group, Measured, Score
-from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError
+from workbench.bench.tuning.measuring import Bench, OutOfTimeError
 from workbench.bench.tuning.schedule import Cost, final_launches
 from workbench.bench.tuning.space import Candidate
 from workbench.core.tensors import check_inputs
@@ -111,8 +111,7 @@ def _narrow(found: Benchmark) -> bool:
     """Whether every ratio is known well enough to stop."""
     if len(found.runs[0].launches) < LAUNCHES_TO_STOP:
         return False
-    intervals = [one.ci95 for one in found.comparisons]
-    return all(one is not None and math.log(one[1] / one[0]) / 2 <= WITHIN for one in intervals)
+    return narrow([one.ci95 for one in found.comparisons], WITHIN)
 
 
 def _recorded(

@@ -31,7 +31,7 @@ class Score(msgspec.Struct, frozen=True):
         verdict: what can be said of it.
         ms: its median latency of one inference.
         peak_bytes: the most memory its process held, None where the system does not say.
-        start_s: seconds from nothing to steady state.
+        start_s: seconds of its creation, its first run, and a process for it.
         error: why it failed.
     """
 
@@ -110,7 +110,7 @@ class Plan(msgspec.Struct, frozen=True):
     ratio: float = 1.0
 
 
-class Kept:
+class Kept(keeping.Pieces):
     """The finished pieces of one tuning, in memory and in a folder.
 
     Args:
@@ -128,24 +128,13 @@ class Kept:
     """
 
     def __init__(self, folder: Path, arguments: Mapping[str, Any]) -> None:
-        self.folder = folder
+        super().__init__(folder, arguments, "a tuning", VERSION)
         self.scores: dict[Candidate, dict[str, Score]] = {}
         self.groups: list[Group] = []
-        self._pieces = keeping.Pieces(folder, arguments, "a tuning", VERSION)
-        self.looked = {one.config: one for one in self._pieces.read("look-", Looked)}
-        self.plans = {one.name: one for one in self._pieces.read("plan-", Plan)}
-        for group in self._pieces.read("group-", Group):
+        self.looked = {one.config: one for one in self.read("look-", Looked)}
+        self.plans = {one.name: one for one in self.read("plan-", Plan)}
+        for group in self.read("group-", Group):
             self._take(group)
-
-    @property
-    def began(self) -> str:
-        """When the tuning began, in the words of ISO 8601."""
-        return self._pieces.began
-
-    @property
-    def grew(self) -> bool:
-        """Whether a piece was added."""
-        return self._pieces.grew
 
     @property
     def finals(self) -> list[Group]:
@@ -178,7 +167,7 @@ class Kept:
             WorkbenchError: if it cannot be written.
         """
         key = keeping.digest("\n".join(f"{one.config.to_json()} {one.batch}" for one in group.scores))
-        self._pieces.add(f"group-{len(self.groups):04d}-{key}.json", group)
+        self.add(f"group-{len(self.groups):04d}-{key}.json", group)
         self._take(group)
 
     def add_look(self, looked: Looked) -> None:
@@ -187,7 +176,7 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._pieces.add(f"look-{keeping.digest(looked.config.to_json())}.json", looked)
+        self.add(f"look-{keeping.digest(looked.config.to_json())}.json", looked)
         self.looked[looked.config] = looked
 
     def add_plan(self, plan: Plan) -> None:
@@ -196,5 +185,5 @@ class Kept:
         Raises:
             WorkbenchError: if it cannot be written.
         """
-        self._pieces.add(f"plan-{plan.name}.json", plan)
+        self.add(f"plan-{plan.name}.json", plan)
         self.plans[plan.name] = plan

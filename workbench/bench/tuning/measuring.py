@@ -11,26 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from workbench.bench.ablation.looking import Outputs, effect
+from workbench.bench.ablation.looking import FAILURES, Outputs, effect
 from workbench.bench.benchmark import Case, Progress, cancels, go_on, measure, unique_labels
 from workbench.bench.results import Benchmark
 from workbench.bench.samples import Run
-from workbench.bench.stats import ROUNDS_LEAST, SMALLEST, Verdict
+from workbench.bench.stats import ROUNDS_LEAST, Verdict, verdict
 from workbench.bench.tuning.kept import Group, Kept, Looked, Measured, Score
 from workbench.bench.tuning.schedule import Cost
 from workbench.bench.tuning.space import Candidate, Goal, batch_of, repeated
 from workbench.core import Session
-from workbench.errors import (
-    CancelledError,
-    ConfigError,
-    NativeError,
-    TimeLimitError,
-    WorkerDiedError,
-)
+from workbench.errors import CancelledError
 from workbench.models import Model
 
-# What says something of the config that was tried; anything else, such as a full disk, ends the tuning.
-FAILURES = (NativeError, WorkerDiedError, TimeLimitError, ConfigError)
 # A candidate whose start, or whose block of runs, takes so many times the base's hangs, or is of no use.
 SLOWEST, SLOWEST_LEAST_S = 20.0, 10.0
 # Forking a worker and ending it.
@@ -249,8 +241,8 @@ class Bench:
             # Of a batch, each sample has its part.
             per = self.base.batch / one.batch if self.goal == "throughput" else 1.0
             interval = None if compared.ci95 is None else (compared.ci95[0] * per, compared.ci95[1] * per)
-            verdict = compared.verdict if per == 1 else _verdict(interval)
-            scores.append(Measured(*one, _score(rung, run, compared.ratio * per, interval, verdict)))
+            said = compared.verdict if per == 1 else verdict(interval)
+            scores.append(Measured(*one, _score(rung, run, compared.ratio * per, interval, said)))
         launches = len(found.runs[0].launches)
         return Group(tuple(scores), base, dict(found.environment), launches=launches, **more)
 
@@ -309,15 +301,6 @@ def _score(
     starts = [launch.cold_ms / 1e3 + PROCESS_S for launch in run.launches]
     ms = float(np.median(run.samples_ms))
     return Score(rung, ratio, ci95, verdict, ms, run.peak_bytes, float(np.median(starts)))
-
-
-def _verdict(interval: tuple[float, float] | None) -> Verdict:
-    """What `workbench.bench.stats.compare` says of such an interval."""
-    if interval is not None and interval[1] < 1 - SMALLEST:
-        return "faster"
-    if interval is not None and interval[0] > 1 + SMALLEST:
-        return "slower"
-    return "no difference seen"
 
 
 def group_size(base_peak: int, candidates: int, most: int = 8) -> int:

@@ -212,7 +212,7 @@ def trial_words(one: Trial) -> str:
 
 
 def ratio_words(one: Comparison, goal: Goal) -> str:
-    """How the best compares with the base: the ratio of what the goal names, the better the larger it is."""
+    """How the best compares with the base: the ratio of times, the better the smaller it is."""
     what = "time per sample" if goal == "throughput" else "latency"
     span = "" if one.ci95 is None else f" [{one.ci95[0]:.3f}, {one.ci95[1]:.3f}]"
     return f"{one.verdict} than {one.a}, {what} ratio {one.ratio:.3f}{span}".replace(

@@ -61,8 +61,8 @@ def rungs(count: int, cost: Cost, seconds: float, group: int) -> Rungs:
         group: how many take turns with the base, which each group measures, too.
 
     Returns:
-        Rungs of as many candidates as fit with the least measurement; then as much of it as fits. None, where
-        they are so few that all of them are finalists.
+        Rungs of as many candidates as fit with the least measurement; then as much of it as fits. A single
+        one, where they are so few that all of them are finalists.
     """
 
     def takes(found: Sequence[int], first: float) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.bench.ablation.looking import look
+from workbench.bench.ablation.looking import FAILURES, look
 from workbench.bench.tuning.finals import finals
 from workbench.bench.tuning.kept import Plan
-from workbench.bench.tuning.measuring import FAILURES, Bench, OutOfTimeError, group_size
+from workbench.bench.tuning.measuring import Bench, OutOfTimeError, group_size
 from workbench.bench.tuning.propose import Listed, Proposals, Sampled
 from workbench.bench.tuning.schedule import ETA, FINALISTS, rungs, survivors
 from workbench.bench.tuning.space import RUN_MOST, Candidate, Space
@@ -51,7 +51,8 @@ class Search:
                 )
         if not kept.grew:
             self.notices.append(
-                f"nothing was measured anew: this began {kept.began}; to measure again, remove {kept.folder}"
+                f"nothing was measured anew: this began {kept.began}; to measure again, remove the folder "
+                "it is kept in"
             )
         bench.progress(1.0, "done")
 

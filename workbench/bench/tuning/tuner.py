@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.bench import keeping
-from workbench.bench.benchmark import Progress
+from workbench.bench.benchmark import Progress, check_seconds
 from workbench.bench.inputs import random_inputs
 from workbench.bench.recording import check_history
 from workbench.bench.tuning.kept import Kept
@@ -78,8 +77,7 @@ def tune(
         WorkbenchError: if the folder holds something else or cannot be written to; if the history is damaged;
             as `Session.run` for the base.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise WorkbenchError(f"seconds is {seconds!r}: give a number above 0")
+    check_seconds(seconds)
     if goal not in ("latency", "throughput"):
         raise WorkbenchError(f"goal is {goal!r}: give 'latency' or 'throughput'")
     if at_most is not None and (isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1):
