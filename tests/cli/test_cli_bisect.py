@@ -125,7 +125,8 @@ def test_the_options_reach_the_library(digits: Path, asked: list[dict[str, Any]]
     )
     bare, full = asked
     assert (bare["check"], bare["factor"], bare["tolerance"], bare["repeats"]) == ("output", 1.1, None, 20)
-    assert (full["check"], full["factor"], full["tolerance"], full["repeats"]) == ("latency", 1.5, 0.25, 5)
+    assert (full["check"], full["factor"], full["repeats"]) == ("latency", 1.5, 5)
+    assert full["tolerance"] == {"*": (0.25, 0.0)}
     assert (full["time_limit"], full["seconds"]) == (9.0, 0.5)
     assert full["folder"] == str(tmp_path / "kept")
     assert full["config"] == InferenceConfig().without("a_pass")
@@ -147,8 +148,8 @@ def test_the_text_of_a_config_reads_back(config: InferenceConfig) -> None:
 def test_mistakes_are_one_line_and_code_2(digits: Path, upscale: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (("--check", "speed"), "'speed' is not one of"),
-        (("--factor", 0.5), "0.5 is not a number from 1"),
-        (("--tolerance", -1), "-1 is not a number from 0"),
+        (("--factor", 0.5), "0.5 is not in the range"),
+        (("--tolerance", -1), "atol of a tolerance is -1.0: give a number from 0"),
         (("--repeats", 0), "--repeats"),
     ):
         said = run(digits, *arguments)

@@ -445,7 +445,7 @@ def test_wrong_arguments_are_said(world: World, run: Callable[..., Bisection]) -
         ({"check": "speed"}, "give one of output, crash, latency, or a function"),
         ({"repeats": 0}, "repeats is 0"),
         ({"factor": 0.9}, "factor is 0.9: give a number from 1"),
-        ({"tolerance": -1}, "tolerance is -1"),
+        ({"tolerance": -1}, "atol of a tolerance is -1"),
         ({"time_limit": 0}, "time_limit is 0"),
         ({"config": {"threads": 1}}, "give an InferenceConfig"),
         ({"inputs": {"picture": GIVEN}}, "unknown input 'picture'"),

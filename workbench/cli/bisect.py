@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from workbench.cli import output
 from workbench.cli.options import (
+    Tolerances,
     as_json,
     check_folder,
     config_options,
+    folder_option,
     input_option,
     model_argument,
     read_inputs,
     seconds_option,
     time_limit_option,
+    tolerance_option,
 )
 from workbench.cli.tune import options_of
 from workbench.config import InferenceConfig
@@ -29,15 +31,6 @@ if TYPE_CHECKING:
 # Characters of what a check says, in the table.
 SHOWN = 100
 _FIELDS = {"disabled_passes": "disable_pass", "enabled_passes": "enable_pass"}
-
-
-def _number_from(least: float) -> Any:
-    def check(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-        if value is not None and not least <= value < math.inf:
-            raise click.BadParameter(f"{value:g} is not a number from {least:g}.")
-        return value
-
-    return check
 
 
 @click.command()
@@ -52,20 +45,13 @@ def _number_from(least: float) -> Any:
 )
 @click.option(
     "--factor",
-    type=float,
+    type=click.FloatRange(min=1),
     default=1.1,
     show_default=True,
     metavar="X",
-    callback=_number_from(1.0),
     help="For --check latency: so much slower is too slow.",
 )
-@click.option(
-    "--tolerance",
-    type=float,
-    metavar="X",
-    callback=_number_from(0.0),
-    help="For --check output: what a value may differ by, plus so much of its size; default by dtype.",
-)
+@tolerance_option
 @seconds_option(2.0, "For --check latency: steady-state measurement per config, at most.")
 @click.option(
     "--repeats",
@@ -75,12 +61,7 @@ def _number_from(least: float) -> Any:
     metavar="N",
     help="Runs of one config at most, where the fault is flaky.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Keep what was tried here, and continue from there; by default in a cache.",
-)
+@folder_option
 @input_option
 @config_options
 @time_limit_option
@@ -89,7 +70,7 @@ def bisect(
     model: str,
     check: Literal["output", "crash", "latency"],
     factor: float,
-    tolerance: float | None,
+    tolerance: Tolerances | None,
     seconds: float,
     repeats: int,
     folder: str | None,

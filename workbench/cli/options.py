@@ -16,6 +16,7 @@ from workbench.config import InferenceConfig
 from workbench.errors import InputError, WorkbenchError
 
 Command = Callable[..., Any]
+Tolerances = dict[str, tuple[float, float]]
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document and nothing else.")
 model_argument = click.argument("model", metavar="MODEL")
@@ -57,6 +58,42 @@ def seconds_option(default: float, words: str) -> Callable[[Command], Command]:
         callback=seconds,
         help=words,
     )
+
+
+def _tolerances(context: click.Context, option: click.Parameter, given: Sequence[str]) -> Tolerances | None:
+    if not given:
+        return None
+    found = dict(_tolerance(text) for text in given)
+    if len(found) < len(given):
+        raise InputError("a tolerance is given twice for the same: give --tolerance once for each output")
+    return found
+
+
+def _tolerance(text: str) -> tuple[str, tuple[float, float]]:
+    from workbench.verifying.tolerance import ALL
+
+    # A name may hold an equals sign, and a number does not.
+    name, _, numbers = text.rpartition("=")
+    try:
+        atol, *rest = (float(part) for part in numbers.split(","))
+        rtol = rest[0] if rest else 0.0
+        if len(rest) > 1:
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"--tolerance {text!r} is not [NAME=]ATOL[,RTOL]: write for example 1e-4 or logits=1e-3,1e-2"
+        ) from None
+    return name or ALL, (atol, rtol)
+
+
+tolerance_option = click.option(
+    "--tolerance",
+    multiple=True,
+    metavar="[NAME=]ATOL[,RTOL]",
+    callback=_tolerances,
+    help="What counts as the same: |given − expected| up to ATOL + RTOL · |expected|, for the output NAME or "
+    "for all others; may be repeated. Default: by dtype and magnitude.",
+)
 
 
 def chart_option(words: str) -> Callable[[Command], Command]:

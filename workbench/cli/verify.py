@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from workbench.cli import output
-from workbench.cli.options import as_json, config_options, model_argument, read_inputs, time_limit_option
+from workbench.cli.options import (
+    Tolerances,
+    as_json,
+    config_options,
+    model_argument,
+    read_inputs,
+    time_limit_option,
+    tolerance_option,
+)
 from workbench.config import InferenceConfig
 from workbench.errors import InputError
 
@@ -45,14 +53,7 @@ FAILED = 1
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Random inputs, of this seed. Default: 0."
 )
-@click.option(
-    "--tolerance",
-    "tolerances",
-    multiple=True,
-    metavar="[NAME=]ATOL[,RTOL]",
-    help="What counts as the same: |given − expected| up to ATOL + RTOL · |expected|, for the output NAME or "
-    "for all others; may be repeated. Default: by dtype and magnitude.",
-)
+@tolerance_option
 @click.option(
     "--top-k",
     "top_k",
@@ -70,7 +71,7 @@ def verify(
     inputs: Sequence[str],
     batches: int | None,
     seed: int | None,
-    tolerances: Sequence[str],
+    tolerance: Tolerances | None,
     top_k: Sequence[int],
     config: InferenceConfig,
     time_limit: float | None,
@@ -95,7 +96,7 @@ def verify(
             _inputs(loaded, inputs, random=batches is not None or seed is not None),
             batches=batches,
             seed=seed or 0,
-            tolerance=_tolerances(tolerances),
+            tolerance=tolerance,
             top_k=tuple(dict.fromkeys(top_k)),
             progress=tell,
             time_limit=time_limit,
@@ -123,29 +124,3 @@ def _inputs(model: Any, given: Sequence[str], *, random: bool) -> Any:
     if paths:
         return paths[0]
     return None if random and not given else read_inputs(model, given)
-
-
-def _tolerances(given: Sequence[str]) -> dict[str, tuple[float, float]] | None:
-    if not given:
-        return None
-    found = dict(_tolerance(text) for text in given)
-    if len(found) < len(given):
-        raise InputError("a tolerance is given twice for the same: give --tolerance once for each output")
-    return found
-
-
-def _tolerance(text: str) -> tuple[str, tuple[float, float]]:
-    from workbench.verifying.tolerance import ALL
-
-    # A name may hold an equals sign, and a number does not.
-    name, _, numbers = text.rpartition("=")
-    try:
-        atol, *rest = (float(part) for part in numbers.split(","))
-        rtol = rest[0] if rest else 0.0
-        if len(rest) > 1:
-            raise ValueError
-    except ValueError:
-        raise InputError(
-            f"--tolerance {text!r} is not [NAME=]ATOL[,RTOL]: write for example 1e-4 or logits=1e-3,1e-2"
-        ) from None
-    return name or ALL, (atol, rtol)

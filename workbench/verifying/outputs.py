@@ -95,7 +95,7 @@ class Verification:
         """For each output that failed what is wrong with it, a line each."""
         lines = []
         for one in self.outputs:
-            lines += [f"{one.name}: {text}" for text in _what_failed(one)]
+            lines += [f"{one.name}: {text}" for text in what_failed(one)]
         return lines
 
     def __str__(self) -> str:
@@ -269,7 +269,8 @@ class _Work:
         return OutputDifference(**{**vars(found), "remark": remark})
 
 
-def _what_failed(one: OutputDifference) -> list[str]:
+def what_failed(one: OutputDifference) -> list[str]:
+    """Why an output did not pass, in words; nothing if it did."""
     lines = [one.remark] if one.remark else []
     if one.failing and one.batches > 1:
         worst_batch = "" if one.worst_batch is None else f", worst is batch {one.worst_batch}, counted from 0"

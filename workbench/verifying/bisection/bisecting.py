@@ -34,6 +34,7 @@ from workbench.verifying.bisection.ledger import Ledger
 from workbench.verifying.bisection.native import Prober, needed, pipeline, took
 from workbench.verifying.bisection.results import Bisection
 from workbench.verifying.bisection.search import Found, Search
+from workbench.verifying.tolerance import tolerances_of
 
 DEFAULT_FACTOR = 1.1
 DEFAULT_REPEATS = 20
@@ -46,7 +47,7 @@ def bisect(
     inputs: Mapping[str, Any] | None = None,
     *,
     against: InferenceConfig | Mapping[str, Any] | None = None,
-    tolerance: float | None = None,
+    tolerance: Any = None,
     factor: float = DEFAULT_FACTOR,
     seconds: float = 2.0,
     repeats: int = DEFAULT_REPEATS,
@@ -78,7 +79,7 @@ def bisect(
         inputs: arrays by name; random ones if None, as in `benchmark`.
         against: for "output", the config or the arrays to compare with; by default this model and these
             inputs with every pass off that can be off, and oneDNN off.
-        tolerance: for "output", of every output, absolute and relative; by default by dtype.
+        tolerance: for "output", what counts as the same, as in `workbench.verify`.
         factor: for "latency", from 1.
         seconds: for "latency", steady-state measurement per config, at most.
         repeats: runs of one config, at most; 1 takes every answer for certain.
@@ -99,7 +100,7 @@ def bisect(
         WorkbenchError: if the full config cannot be judged by this check, the reference does not run, or the
             folder holds something else or cannot be written to.
     """
-    _check_numbers(tolerance, factor, seconds, repeats, time_limit)
+    _check_numbers(factor, seconds, repeats, time_limit)
     model = model if isinstance(model, Model) else load(model)
     config = InferenceConfig() if config is None else config
     if not isinstance(config, InferenceConfig):
@@ -107,6 +108,7 @@ def bisect(
             f"config is {config!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
         )
     arrays = check_inputs(random_inputs(model, seed=seed) if inputs is None else inputs, model.inputs)
+    tolerances_of(tolerance, [info.name for info in model.outputs])
     made = _made(model, config, check, arrays, against, tolerance, factor, seconds, time_limit)
     kept = None
     if folder is not None or not isinstance(made, FunctionCheck):
@@ -183,7 +185,7 @@ def _made(
     check: Named | Function,
     inputs: Mapping[str, Any],
     against: InferenceConfig | Mapping[str, Any] | None,
-    tolerance: float | None,
+    tolerance: Any,
     factor: float,
     seconds: float,
     time_limit: float | None,
@@ -203,15 +205,12 @@ def _made(
             return against
         return reference_outputs(model, against or reference_config(config), inputs, time_limit)
 
-    return OutputCheck(inputs, reference, None if tolerance is None else float(tolerance))
+    return OutputCheck(inputs, reference, tolerance)
 
 
-def _check_numbers(
-    tolerance: float | None, factor: float, seconds: float, repeats: int, time_limit: float | None
-) -> None:
-    for name, value, least in (("factor", factor, 1.0), ("tolerance", tolerance, 0.0)):
-        if value is not None and not (_is_number(value) and least <= value < math.inf):
-            raise WorkbenchError(f"{name} is {value!r}: give a number from {least:g}")
+def _check_numbers(factor: float, seconds: float, repeats: int, time_limit: float | None) -> None:
+    if not (_is_number(factor) and 1 <= factor < math.inf):
+        raise WorkbenchError(f"factor is {factor!r}: give a number from 1")
     for name, value in (("seconds", seconds), ("time_limit", time_limit)):
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
             raise WorkbenchError(f"{name} is {value!r}: give a number above 0")

@@ -60,17 +60,18 @@ class OutputCheck:
     Attributes:
         inputs: what the model runs on.
         reference: gives the expected outputs.
-        tolerance: of every output, or None for the default by dtype.
+        tolerance: as in `workbench.verify`.
     """
 
     inputs: Mapping[str, Any]
     reference: Callable[[], Outputs]
-    tolerance: float | None = None
+    tolerance: Any = None
     name: str = "output"
 
     def judge(self, session: Session, left: Callable[[], float]) -> Outcome:
         """Run once and compare; ``left`` gives the seconds that are left."""
-        words = difference(self.reference(), session.run(self.inputs, time_limit=left()), self.tolerance)
+        given = session.run(self.inputs, time_limit=left())
+        words = difference(self.reference(), given, self.tolerance, (str(session.given["precision"]),))
         if words is None:
             return Outcome("passes", "the outputs are those of the reference")
         return Outcome("fails", words, "output")

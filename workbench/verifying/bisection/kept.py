@@ -72,7 +72,7 @@ def arguments_of(
     """What a bisection depends on, as plain values: the same values are the same bisection."""
     found = {**keeping.subject(model, config, inputs), "check": check.name, "time_limit": time_limit}
     if isinstance(check, OutputCheck):
-        found |= {"tolerance": check.tolerance, "against": _plain(against)}
+        found |= {"tolerance": repr(check.tolerance), "against": _plain(against)}
     elif isinstance(check, LatencyCheck):
         found |= {"factor": check.factor, "seconds": check.seconds}
     elif isinstance(check, FunctionCheck):
