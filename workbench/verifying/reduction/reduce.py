@@ -1,0 +1,297 @@
+"""Cuts a model that fails down to the smallest part that fails in the same way."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.bench import random_inputs
+from workbench.bench.benchmark import Progress
+from workbench.bench.keeping import default_folder, subject
+from workbench.config import InferenceConfig
+from workbench.core.tensors import check_inputs
+from workbench.errors import CancelledError, ConfigError, WorkbenchError
+from workbench.models import Model, load
+from workbench.verifying.cutting import Recorder, select
+from workbench.verifying.cutting.record import MEMORY_LIMIT, reference_config
+from workbench.verifying.ddmin import ddmin
+from workbench.verifying.reduction.checks import Array, Outputs, Seen, Tolerance
+from workbench.verifying.reduction.items import Items
+from workbench.verifying.reduction.probing import WHOLE_LIMIT_S, Check, Prober
+from workbench.verifying.reduction.results import Reduction
+from workbench.verifying.reduction.sending import Parcel, write_parcel
+
+_CHECKS = ("crash", "output")
+# How the time goes, roughly: the whole model, its values, then the parts, and at the end what is sent.
+_RECORDING, _CUTTING, _WRITING = 0.05, 0.1, 0.95
+
+
+def reduce(
+    model: Model | str | os.PathLike[str],
+    config: InferenceConfig | None = None,
+    check: Check = "output",
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    passes: Sequence[str] = (),
+    avoid: InferenceConfig | None = None,
+    tolerance: Tolerance | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> Reduction:
+    """Find the smallest part of a model that fails as the whole does, and write what is to be sent upstream.
+
+    Parts of the model are cut out and run, each in a worker of its own, on what flowed into them in the whole
+    model with passes off. By delta debugging (ddmin) none of the ops that are left can be left out, apart
+    from constants, which stay with the op that reads them. What fails for another reason does not count.
+
+    Args:
+        model: a model or its path.
+        config: the config that it fails with; the default config if None.
+        check: "crash": Paddle raises, ends its process or exceeds the time limit, while it creates the
+            predictor or runs it. "output": the outputs differ from those with passes off. Or a function of
+            the session and its inputs by name, which returns True if all is well; it may raise.
+        inputs: arrays by name; random ones if None.
+        passes: names of the guilty passes where they are known, such as from a bisection; the report says
+            them, and by default they are off in the config that avoids the fault.
+        avoid: a config that avoids the fault; by default the one without ``passes``, or with passes off.
+        tolerance: atol and rtol of "output" for all floats: ``|given - expected| > atol + rtol·|expected|``
+            differs. By default (1e-4, 1e-3) for float32, (1e-2, 1e-2) for float16, (1e-8, 1e-6) for float64.
+        folder: where to write, new or empty; by default one in the user's cache, replaced if it is there.
+        memory_limit: bytes of recorded values that one run of the whole model may give.
+        progress: called with the share done, 0 to 1, and what happens now.
+        cancel: set it to stop.
+        time_limit: seconds that any one native call may take; by default 60, or five times the whole model's
+            time if that is more.
+        seed: of random inputs.
+
+    Returns:
+        The reduction; its folder holds the reduced model, ``inputs.npz``, ``failing.npz`` and
+        ``expected.npz`` where there are outputs, ``reproduce.py``, ``issue.md`` and all of it as
+        ``issue.zip``.
+
+    Raises:
+        CancelledError: after ``cancel`` was set; nothing is written.
+        ConfigError: for an unknown check or a config of the wrong type.
+        InputError: for inputs that do not fit.
+        WorkbenchError: if the check does not fail for the whole model, the folder holds other files, or the
+            model does not run with passes off (check "output").
+    """
+    _check_arguments(config, avoid, check, passes, tolerance)
+    model = model if isinstance(model, Model) else load(model)
+    config = InferenceConfig() if config is None else config
+    given = random_inputs(model, seed=seed) if inputs is None else inputs
+    arrays = check_inputs(given, model.inputs)
+    target = _target(folder, model, config, arrays, check, tolerance)
+    prober = Prober(
+        check, config, reference_config(config), tolerance, cancel or threading.Event(), time_limit
+    )
+    work = _Work(model, prober, tuple(passes), avoid, target, progress or (lambda share, text: None))
+    with tempfile.TemporaryDirectory(prefix="workbench-reduce-") as scratch:
+        return work.reduction(arrays, memory_limit, Path(scratch))
+
+
+@dataclass
+class _Work:
+    """What is to be found out."""
+
+    model: Model
+    prober: Prober
+    passes: tuple[str, ...]
+    avoid: InferenceConfig | None
+    target: Path
+    progress: Progress
+
+    def reduction(self, arrays: Mapping[str, Array], memory_limit: int, scratch: Path) -> Reduction:
+        prober = self.prober
+        self.progress(0.0, "running the whole model")
+        prober.whole(self.model, arrays)
+        arrays = self._one_row(arrays)
+        with Recorder(
+            self.model,
+            arrays,
+            prober.reference,
+            memory_limit=memory_limit,
+            cancel=prober.cancel,
+            time_limit=prober.time_limit,
+        ) as recorder:
+            ops = self._smallest(recorder)
+            self.progress(_WRITING, "writing the report")
+            return self._written(ops, recorder, scratch)
+
+    def _one_row(self, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The first row of the inputs, if the model fails with that, too."""
+        shorter = {
+            info.name: arrays[info.name][:1] if info.shape[:1] == (-1,) else arrays[info.name]
+            for info in self.model.inputs
+        }
+        if all(shorter[name].shape == array.shape for name, array in arrays.items()):
+            return arrays
+        self.progress(0.02, "trying one row of the inputs")
+        failure = self.prober.see(self.model, lambda: shorter).failure
+        assert self.prober.wanted is not None  # the whole model was run
+        return shorter if failure is not None and failure.like(self.prober.wanted) else arrays
+
+    def _smallest(self, recorder: Recorder) -> tuple[int, ...]:
+        assert self.prober.wanted is not None  # the whole model was run
+        if self.prober.wanted.phase != "creating the predictor":
+            self.progress(_RECORDING, "recording the values between the ops")
+            try:
+                recorder.record_all()
+            except CancelledError:
+                raise
+            except WorkbenchError:
+                # A part says so when it needs values; it may need none.
+                pass
+        items = Items(recorder.wiring)
+        total = best = len(items.items)
+
+        def fails(part: tuple[tuple[int, ...], ...]) -> bool:
+            nonlocal best
+            ops = items.ops(part)
+            done = 1 - math.log(max(best, 1)) / math.log(max(total, 2))
+            text = f"probe {len(self.prober.probes) + 1}: {len(ops)} of {self.model.ops} ops"
+            self.progress(_CUTTING + done * (_WRITING - _CUTTING), text)
+            failed = self.prober.fails(ops, recorder)
+            best = min(best, len(part)) if failed else best
+            return failed
+
+        part = items.items
+        if total > 1 and not fails(part):
+            raise WorkbenchError(
+                f"{self.model.name} fails as a whole, but not when its ops are cut out and written again: "
+                "the fault depends on its files or comes and goes; try again, or send the whole model"
+            )
+        return items.ops(ddmin(part, fails))
+
+    def _written(self, ops: tuple[int, ...], recorder: Recorder, scratch: Path) -> Reduction:
+        prober, graph = self.prober, recorder.graph
+        assert prober.wanted is not None  # the whole model was run
+        selection = select(graph, ops, wiring=recorder.wiring)
+        arrays = prober.inputs(selection, recorder, scratch)
+        for file in scratch.iterdir():
+            file.unlink()
+        small = recorder.cut(selection, scratch)
+        seen = prober.see(small, lambda: arrays)
+        if seen.failure is None or not seen.failure.like(prober.wanted):
+            prober.notices.append(
+                "the part failed when it was found and not when it was run again: it flickers"
+            )
+        failure = seen.failure or prober.wanted
+        avoid, expected = self._avoiding(small, arrays, seen)
+        parcel = Parcel(
+            small,
+            prober.config,
+            avoid,
+            failure,
+            self.passes,
+            arrays,
+            seen.given,
+            prober.recorded,
+            seen.outputs,
+            expected,
+            self.model.ops,
+            prober.tolerance,
+            prober.time_limit or WHOLE_LIMIT_S,
+        )
+        try:
+            files = write_parcel(scratch, parcel)
+            _publish(scratch, self.target)
+        except OSError as error:
+            raise WorkbenchError(
+                f"cannot write to {self.target}: {error.strerror}; choose another folder"
+            ) from None
+        self.progress(1.0, "done")
+        return Reduction(
+            self.model.name,
+            prober.check if isinstance(prober.check, str) else "function",
+            prober.config,
+            avoid,
+            failure,
+            self.model.ops,
+            small.ops,
+            ops,
+            tuple(graph.ops[index].type for index in ops),
+            self.target,
+            files,
+            tuple(prober.probes),
+            recorder.runs,
+            tuple(prober.notices),
+        )
+
+    def _avoiding(
+        self, small: Model, arrays: Mapping[str, Array], seen: Seen
+    ) -> tuple[InferenceConfig | None, Outputs | None]:
+        """A config that the part does not fail with, and the outputs as they should be."""
+        prober = self.prober
+        tries = [self.avoid] if self.avoid is not None else []
+        if self.passes:
+            tries.append(prober.config.without(*self.passes))
+        for config in dict.fromkeys((*tries, prober.reference)):
+            found = prober.see(small, lambda: arrays, config)
+            if found.failure is None:
+                return config, found.expected or found.outputs or seen.expected
+            prober.notices.append(f"with {config.label} the part fails, too: {found.failure.text}")
+        return None, seen.expected
+
+
+def _publish(scratch: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(scratch.iterdir()):
+        shutil.move(file, target / file.name)
+
+
+def _target(
+    folder: str | os.PathLike[str] | None,
+    model: Model,
+    config: InferenceConfig,
+    arrays: Mapping[str, Array],
+    check: Check,
+    tolerance: Tolerance | None,
+) -> Path:
+    """The folder to write to, free: what is wrong with it is said before the work."""
+    if folder is None:
+        what = check if isinstance(check, str) else "function"
+        arguments = {**subject(model, config, arrays), "check": what, "tolerance": tolerance}
+        target = default_folder("reduce", arguments)
+        shutil.rmtree(target, ignore_errors=True)
+        return target
+    target = Path(folder).expanduser()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if any(target.iterdir()):
+            raise WorkbenchError(f"{target} holds other files: give an empty folder, or a new one")
+    except OSError as error:
+        raise WorkbenchError(
+            f"cannot write to {target}: {error.strerror}; choose a folder you can write to"
+        ) from None
+    return target
+
+
+def _check_arguments(config: object, avoid: object, check: object, passes: object, tolerance: object) -> None:
+    for name, value in (("config", config), ("avoid", avoid)):
+        if value is not None and not isinstance(value, InferenceConfig):
+            raise ConfigError(
+                f"{name} is {value!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
+            )
+    if check not in _CHECKS and not callable(check):
+        raise ConfigError(f"check is {check!r}: give {', '.join(map(repr, _CHECKS))} or a function")
+    if isinstance(passes, str):
+        raise ConfigError(f"passes is {passes!r}: give a list of pass names")
+    if tolerance is None:
+        return
+    numbers = tolerance if isinstance(tolerance, (tuple, list)) else ()
+    if len(numbers) != 2 or not all(isinstance(one, (int, float)) and 0 <= one < np.inf for one in numbers):
+        raise WorkbenchError(f"tolerance is {tolerance!r}: give atol and rtol, such as (1e-4, 1e-3)")
