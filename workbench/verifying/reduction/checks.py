@@ -191,8 +191,8 @@ def compare(outputs: Outputs, expected: Outputs, tolerance: Tolerance | None) ->
         a, b = given.astype(np.float64), right.astype(np.float64)
         with np.errstate(invalid="ignore"):
             apart = np.abs(a - b)
-            beyond = ~(apart <= atol + rtol * np.abs(b))
-            beyond &= ~((a == b) | (np.isnan(a) & np.isnan(b)))
+            near = np.isfinite(apart) & (apart <= atol + rtol * np.abs(b))
+        beyond = ~(near | (a == b) | (np.isnan(a) & np.isnan(b)))
         count = int(beyond.sum())
         if not count:
             continue

@@ -118,6 +118,7 @@ class _Work:
         prober = self.prober
         self.progress(0.0, "running the whole model")
         prober.whole(self.model, arrays)
+        self._check_avoiding(arrays)
         arrays = self._one_row(arrays)
         with Recorder(
             self.model,
@@ -131,6 +132,25 @@ class _Work:
             self.progress(_WRITING, "writing the report")
             return self._written(ops, recorder, scratch)
 
+    def _known_to_avoid(self) -> list[InferenceConfig]:
+        """The configs that should avoid the fault, as whoever asks knows it."""
+        tries = [] if self.avoid is None else [self.avoid]
+        if self.passes:
+            config = self.prober.config
+            added = [name for name in config.enabled_passes if name not in self.passes]
+            # One that was added is not there without; switching it off could be an unknown name.
+            off = [name for name in self.passes if name not in config.enabled_passes]
+            tries.append(config.replace(enabled_passes=tuple(added)).without(*off))
+        return tries
+
+    def _check_avoiding(self, arrays: Mapping[str, Array]) -> None:
+        """Try them on the whole model, so that a wrong name is said before the work and not after it."""
+        for config in self._known_to_avoid():
+            self.progress(0.02, f"trying {config.label}")
+            failure = self.prober.see(self.model, lambda: arrays, config).failure
+            if failure is not None:
+                self.prober.notices.append(f"with {config.label} the whole model fails, too: {failure.text}")
+
     def _one_row(self, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
         """The first row of the inputs, if the model fails with that, too."""
         shorter = {
@@ -139,7 +159,7 @@ class _Work:
         }
         if all(shorter[name].shape == array.shape for name, array in arrays.items()):
             return arrays
-        self.progress(0.02, "trying one row of the inputs")
+        self.progress(0.04, "trying one row of the inputs")
         failure = self.prober.see(self.model, lambda: shorter).failure
         assert self.prober.wanted is not None  # the whole model was run
         return shorter if failure is not None and failure.like(self.prober.wanted) else arrays
@@ -236,10 +256,7 @@ class _Work:
     ) -> tuple[InferenceConfig | None, Outputs | None]:
         """A config that the part does not fail with, and the outputs as they should be."""
         prober = self.prober
-        tries = [self.avoid] if self.avoid is not None else []
-        if self.passes:
-            tries.append(prober.config.without(*self.passes))
-        for config in dict.fromkeys((*tries, prober.reference)):
+        for config in dict.fromkeys((*self._known_to_avoid(), prober.reference)):
             found = prober.see(small, lambda: arrays, config)
             if found.failure is None:
                 return config, found.expected or found.outputs or seen.expected
