@@ -12,25 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from workbench.bench import random_inputs
 from workbench.bench.benchmark import Progress
-from workbench.bench.keeping import default_folder, subject
 from workbench.config import InferenceConfig
 from workbench.core.tensors import check_inputs
-from workbench.errors import CancelledError, ConfigError, WorkbenchError
+from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
 from workbench.verifying.cutting import Recorder, select
 from workbench.verifying.cutting.record import MEMORY_LIMIT, reference_config
 from workbench.verifying.ddmin import ddmin
+from workbench.verifying.reduction.arguments import check_arguments, free_folder
 from workbench.verifying.reduction.checks import Array, Outputs, Seen, Tolerance
 from workbench.verifying.reduction.items import Items
 from workbench.verifying.reduction.probing import WHOLE_LIMIT_S, Check, Prober
 from workbench.verifying.reduction.results import Reduction
 from workbench.verifying.reduction.sending import Parcel, write_parcel
 
-_CHECKS = ("crash", "output")
 # How the time goes, roughly: the whole model, its values, then the parts, and at the end what is sent.
 _RECORDING, _CUTTING, _WRITING = 0.05, 0.1, 0.95
 
@@ -89,12 +86,12 @@ def reduce(
         WorkbenchError: if the check does not fail for the whole model, the folder holds other files, or the
             model does not run with passes off (check "output").
     """
-    _check_arguments(config, avoid, check, passes, tolerance)
+    check_arguments(config, avoid, check, passes, tolerance)
     model = model if isinstance(model, Model) else load(model)
     config = InferenceConfig() if config is None else config
     given = random_inputs(model, seed=seed) if inputs is None else inputs
     arrays = check_inputs(given, model.inputs)
-    target = _target(folder, model, config, arrays, check, tolerance)
+    target = free_folder(folder, model, config, arrays, check, tolerance)
     prober = Prober(
         check, config, reference_config(config), tolerance, cancel or threading.Event(), time_limit
     )
@@ -268,47 +265,3 @@ def _publish(scratch: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for file in sorted(scratch.iterdir()):
         shutil.move(file, target / file.name)
-
-
-def _target(
-    folder: str | os.PathLike[str] | None,
-    model: Model,
-    config: InferenceConfig,
-    arrays: Mapping[str, Array],
-    check: Check,
-    tolerance: Tolerance | None,
-) -> Path:
-    """The folder to write to, free: what is wrong with it is said before the work."""
-    if folder is None:
-        what = check if isinstance(check, str) else "function"
-        arguments = {**subject(model, config, arrays), "check": what, "tolerance": tolerance}
-        target = default_folder("reduce", arguments)
-        shutil.rmtree(target, ignore_errors=True)
-        return target
-    target = Path(folder).expanduser()
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        if any(target.iterdir()):
-            raise WorkbenchError(f"{target} holds other files: give an empty folder, or a new one")
-    except OSError as error:
-        raise WorkbenchError(
-            f"cannot write to {target}: {error.strerror}; choose a folder you can write to"
-        ) from None
-    return target
-
-
-def _check_arguments(config: object, avoid: object, check: object, passes: object, tolerance: object) -> None:
-    for name, value in (("config", config), ("avoid", avoid)):
-        if value is not None and not isinstance(value, InferenceConfig):
-            raise ConfigError(
-                f"{name} is {value!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
-            )
-    if check not in _CHECKS and not callable(check):
-        raise ConfigError(f"check is {check!r}: give {', '.join(map(repr, _CHECKS))} or a function")
-    if isinstance(passes, str):
-        raise ConfigError(f"passes is {passes!r}: give a list of pass names")
-    if tolerance is None:
-        return
-    numbers = tolerance if isinstance(tolerance, (tuple, list)) else ()
-    if len(numbers) != 2 or not all(isinstance(one, (int, float)) and 0 <= one < np.inf for one in numbers):
-        raise WorkbenchError(f"tolerance is {tolerance!r}: give atol and rtol, such as (1e-4, 1e-3)")

@@ -133,6 +133,7 @@ def _values(parcel: Parcel) -> dict[str, Any]:
         "title": f"[Paddle Inference] {what.capitalize()}{title[len(what) :]}",
         "happens": _HOW[parcel.failure.kind].format(phase=phase),
         "failure": parcel.failure.text,
+        "checked": parcel.failure.kind == "check",
         "passes": list(parcel.passes),
         "expected": _expected(parcel),
         "paddle": found["Paddle"].partition(" ")[0],

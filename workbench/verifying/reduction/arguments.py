@@ -1,0 +1,81 @@
+"""What a reduction is asked for, checked before the work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from workbench.bench.keeping import default_folder, subject
+from workbench.config import InferenceConfig
+from workbench.errors import ConfigError, WorkbenchError
+from workbench.models import Model
+from workbench.verifying.reduction.checks import Array, Tolerance
+from workbench.verifying.reduction.probing import Check
+
+_CHECKS = ("crash", "output")
+
+
+def free_folder(
+    folder: str | os.PathLike[str] | None,
+    model: Model,
+    config: InferenceConfig,
+    arrays: Mapping[str, Array],
+    check: Check,
+    tolerance: Tolerance | None,
+) -> Path:
+    """The folder to write to, free: what is wrong with it is said before the work.
+
+    Args:
+        folder: what was given; None for one in the user's cache, which is emptied.
+        model: what is reduced; this and the rest name the folder in the cache.
+        config: the config that fails.
+        arrays: the inputs.
+        check: the check.
+        tolerance: of the check.
+
+    Raises:
+        WorkbenchError: if it holds other files or cannot be made.
+    """
+    if folder is None:
+        what = check if isinstance(check, str) else "function"
+        arguments = {**subject(model, config, arrays), "check": what, "tolerance": tolerance}
+        target = default_folder("reduce", arguments)
+        shutil.rmtree(target, ignore_errors=True)
+        return target
+    target = Path(folder).expanduser()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if any(target.iterdir()):
+            raise WorkbenchError(f"{target} holds other files: give an empty folder, or a new one")
+    except OSError as error:
+        raise WorkbenchError(
+            f"cannot write to {target}: {error.strerror}; choose a folder you can write to"
+        ) from None
+    return target
+
+
+def check_arguments(config: object, avoid: object, check: object, passes: object, tolerance: object) -> None:
+    """Refuse what `reduce` cannot take.
+
+    Raises:
+        ConfigError: for a config, a check or passes.
+        WorkbenchError: for a tolerance.
+    """
+    for name, value in (("config", config), ("avoid", avoid)):
+        if value is not None and not isinstance(value, InferenceConfig):
+            raise ConfigError(
+                f"{name} is {value!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
+            )
+    if check not in _CHECKS and not callable(check):
+        raise ConfigError(f"check is {check!r}: give {', '.join(map(repr, _CHECKS))} or a function")
+    if isinstance(passes, str):
+        raise ConfigError(f"passes is {passes!r}: give a list of pass names")
+    if tolerance is None:
+        return
+    numbers = tolerance if isinstance(tolerance, (tuple, list)) else ()
+    if len(numbers) != 2 or not all(isinstance(one, (int, float)) and 0 <= one < np.inf for one in numbers):
+        raise WorkbenchError(f"tolerance is {tolerance!r}: give atol and rtol, such as (1e-4, 1e-3)")
