@@ -145,7 +145,7 @@ def test_all_ops_are_the_model_again(whole, tmp_path: Path, name: str, layout: s
         assert one == replace(other, attrs=attrs) and dict(one.attrs) == attrs
 
 
-@pytest.mark.parametrize(("name", "layout"), SAMPLES)
+@pytest.mark.parametrize(("name", "layout"), [SAMPLES[1], SAMPLES[2], SAMPLES[4]])
 def test_two_halves_one_after_the_other_are_the_whole(whole, tmp_path: Path, name: str, layout: str) -> None:
     """Without any recorded value: what the first half gives is all that the second wants."""
     model, inputs = whole(name, layout)
@@ -174,7 +174,7 @@ def test_any_ops_give_what_they_give_in_the_whole_model(
     with Recorder(model, inputs, PLAIN) as recorder:
         assert recorder.record_all()
 
-        @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(st.data())
         def check(data: st.DataObject) -> None:
             ops = sorted(data.draw(st.sets(st.sampled_from(recorder.wiring.work), min_size=1)))
