@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
-    from workbench.verifying import bisect, verify
+    from workbench.verifying import bisect, reduce, verify
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -38,6 +38,7 @@ _ROOMS = {
     "load": "models",
     "open": "ui",
     "profile": "bench",
+    "reduce": "verifying",
     "report": "reporting",
     "sample": "models",
     "sample_inputs": "models",
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "open",
     "profile",
+    "reduce",
     "report",
     "sample",
     "sample_inputs",

@@ -48,8 +48,8 @@ def test_people_read_what_is_left_and_where_it_is(model: Path, tmp_path: Path) -
     ("arguments", "words"),
     [
         (("--check", "crash", "--tolerance", "1"), "--tolerance needs --check output"),
-        (("--tolerance", "much"), "much is not ATOL or ATOL,RTOL"),
-        (("--tolerance", "1,2,3"), "1,2,3 is not ATOL or ATOL,RTOL"),
+        (("--tolerance", "much"), "'much' is not [NAME=]ATOL[,RTOL]"),
+        (("--tolerance", "1,2,3"), "'1,2,3' is not [NAME=]ATOL[,RTOL]"),
         (("--check", "speed"), "'speed' is not one of 'output', 'crash'"),
     ],
 )

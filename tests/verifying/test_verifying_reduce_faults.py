@@ -98,7 +98,8 @@ def test_it_can_be_cancelled(digits: models.Model, tmp_path: Path, no_session_le
         ({"check": "speed"}, ConfigError, "give 'crash', 'output' or a function"),
         ({"config": "fast"}, ConfigError, "give an InferenceConfig"),
         ({"passes": "one_pass"}, ConfigError, "give a list of pass names"),
-        ({"tolerance": (1,)}, WorkbenchError, "give atol and rtol"),
+        ({"tolerance": (1,)}, WorkbenchError, r"\(1,\) is no tolerance"),
+        ({"tolerance": {"out": 1}}, WorkbenchError, "give one tolerance for all"),
     ],
 )
 def test_mistakes_are_said(digits: models.Model, arguments, error, words: str) -> None:

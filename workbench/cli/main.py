@@ -31,6 +31,7 @@ from workbench.cli.options import (
     time_limit_option,
 )
 from workbench.cli.profile import profile
+from workbench.cli.reduce import reduce
 from workbench.cli.report import report
 from workbench.cli.tune import tune
 from workbench.cli.verify import verify
@@ -289,6 +290,7 @@ app.add_command(export)
 app.add_command(check)
 app.add_command(history)
 app.add_command(profile)
+app.add_command(reduce)
 app.add_command(report)
 app.add_command(tune)
 app.add_command(verify)

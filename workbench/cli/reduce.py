@@ -8,28 +8,16 @@ import click
 
 from workbench.cli import output
 from workbench.cli.options import (
+    Tolerances,
     as_json,
     config_options,
     input_option,
     model_argument,
     read_inputs,
     time_limit_option,
+    tolerance_option,
 )
 from workbench.config import InferenceConfig
-
-
-def _tolerance(
-    context: click.Context, option: click.Parameter, value: str | None
-) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        numbers = [float(part) for part in value.split(",")]
-    except ValueError:
-        numbers = []
-    if not 1 <= len(numbers) <= 2 or not all(0 <= number < float("inf") for number in numbers):
-        raise click.BadParameter(f"{value} is not ATOL or ATOL,RTOL, such as 1e-4,1e-3.")
-    return numbers[0], numbers[1] if len(numbers) > 1 else 0.0
 
 
 @click.command()
@@ -56,13 +44,7 @@ def _tolerance(
     metavar="NAME",
     help="A guilty pass, for the report; may be repeated. Switching it off should avoid the fault.",
 )
-@click.option(
-    "--tolerance",
-    metavar="ATOL[,RTOL]",
-    callback=_tolerance,
-    help="With --check output: what may differ, |given - expected| > ATOL + RTOL*|expected|. "
-    "Default: by dtype, 1e-4,1e-3 for float32.",
-)
+@tolerance_option
 @input_option
 @config_options
 @time_limit_option
@@ -72,7 +54,7 @@ def reduce(
     check: str,
     folder: str | None,
     passes: Sequence[str],
-    tolerance: tuple[float, float] | None,
+    tolerance: Tolerances | None,
     inputs: Sequence[str],
     config: InferenceConfig,
     time_limit: float | None,

@@ -8,18 +8,23 @@ from workbench._lazy import lazily
 
 if TYPE_CHECKING:
     from workbench.verifying.bisection import Bisection, bisect
+    from workbench.verifying.cutting import cut
     from workbench.verifying.difference import Differing, OutputDifference
     from workbench.verifying.outputs import Verification, verify
+    from workbench.verifying.reduction import Reduction, reduce
     from workbench.verifying.tolerance import Tolerance, default_tolerance
 
 _MODULES = {
     "Bisection": "bisection",
     "Differing": "difference",
     "OutputDifference": "difference",
+    "Reduction": "reduction",
     "Tolerance": "tolerance",
     "Verification": "outputs",
     "bisect": "bisection",
+    "cut": "cutting",
     "default_tolerance": "tolerance",
+    "reduce": "reduction",
     "verify": "outputs",
 }
 
@@ -27,10 +32,13 @@ __all__ = [
     "Bisection",
     "Differing",
     "OutputDifference",
+    "Reduction",
     "Tolerance",
     "Verification",
     "bisect",
+    "cut",
     "default_tolerance",
+    "reduce",
     "verify",
 ]
 

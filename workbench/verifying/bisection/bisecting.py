@@ -28,12 +28,12 @@ from workbench.verifying.bisection.checks import (
     reference_config,
     reference_outputs,
 )
-from workbench.verifying.bisection.comparing import Outputs
 from workbench.verifying.bisection.kept import Kept, arguments_of, default_folder
 from workbench.verifying.bisection.ledger import Ledger
 from workbench.verifying.bisection.native import Prober, needed, pipeline, took
 from workbench.verifying.bisection.results import Bisection
 from workbench.verifying.bisection.search import Found, Search
+from workbench.verifying.comparing import Outputs
 from workbench.verifying.tolerance import tolerances_of
 
 DEFAULT_FACTOR = 1.1

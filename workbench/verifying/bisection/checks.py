@@ -16,8 +16,8 @@ from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
 from workbench.models import Model
-from workbench.verifying.bisection.comparing import Outputs, difference
 from workbench.verifying.bisection.outcome import Outcome
+from workbench.verifying.comparing import Outputs, difference
 
 Named = Literal["output", "crash", "latency"]
 Function = Callable[[Session], bool]

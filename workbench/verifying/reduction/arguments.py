@@ -6,15 +6,15 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from workbench.bench.keeping import default_folder, subject
 from workbench.config import InferenceConfig
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError, InputError, WorkbenchError
 from workbench.models import Model
-from workbench.verifying.reduction.checks import Array, Tolerance
+from workbench.verifying.reduction.checks import Array
 from workbench.verifying.reduction.probing import Check
+from workbench.verifying.tolerance import ALL, tolerances_of
 
 _CHECKS = ("crash", "output")
 
@@ -25,7 +25,7 @@ def free_folder(
     config: InferenceConfig,
     arrays: Mapping[str, Array],
     check: Check,
-    tolerance: Tolerance | None,
+    tolerance: Any,
 ) -> Path:
     """The folder to write to, free: what is wrong with it is said before the work.
 
@@ -42,7 +42,7 @@ def free_folder(
     """
     if folder is None:
         what = check if isinstance(check, str) else "function"
-        arguments = {**subject(model, config, arrays), "check": what, "tolerance": tolerance}
+        arguments = {**subject(model, config, arrays), "check": what, "tolerance": repr(tolerance)}
         target = default_folder("reduce", arguments)
         shutil.rmtree(target, ignore_errors=True)
         return target
@@ -63,7 +63,7 @@ def check_arguments(config: object, avoid: object, check: object, passes: object
 
     Raises:
         ConfigError: for a config, a check or passes.
-        WorkbenchError: for a tolerance.
+        InputError: for a tolerance.
     """
     for name, value in (("config", config), ("avoid", avoid)):
         if value is not None and not isinstance(value, InferenceConfig):
@@ -74,8 +74,6 @@ def check_arguments(config: object, avoid: object, check: object, passes: object
         raise ConfigError(f"check is {check!r}: give {', '.join(map(repr, _CHECKS))} or a function")
     if isinstance(passes, str):
         raise ConfigError(f"passes is {passes!r}: give a list of pass names")
-    if tolerance is None:
-        return
-    numbers = tolerance if isinstance(tolerance, (tuple, list)) else ()
-    if len(numbers) != 2 or not all(isinstance(one, (int, float)) and 0 <= one < np.inf for one in numbers):
-        raise WorkbenchError(f"tolerance is {tolerance!r}: give atol and rtol, such as (1e-4, 1e-3)")
+    if isinstance(tolerance, Mapping) and set(tolerance) != {ALL}:
+        raise InputError("a part of the model has other outputs: give one tolerance for all of them")
+    tolerances_of(tolerance, ())

@@ -17,19 +17,11 @@ from workbench.core import Session
 from workbench.core.defects import mend
 from workbench.errors import CancelledError, NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
 from workbench.models import Model
+from workbench.verifying.comparing import Outputs, difference
 
 Array = npt.NDArray[Any]
-Outputs = Mapping[str, Array]
 Phase = Literal["creating the predictor", "running the model", "checking"]
-Tolerance = tuple[float, float]
 Function = Callable[[Session, Mapping[str, Array]], object]
-
-# Absolute and relative, by dtype: fused and reordered arithmetic stays within. Others must be equal.
-TOLERANCES: Mapping[str, Tolerance] = {
-    "float16": (1e-2, 1e-2),
-    "float32": (1e-4, 1e-3),
-    "float64": (1e-8, 1e-6),
-}
 
 _PATH = re.compile(r"(?<![\w./])/(?:[^\s/'\":,;()]+/)+")
 _MODEL_VALUES = re.compile(r"0x[0-9a-fA-F]+|%?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -167,45 +159,14 @@ def without_paths(text: str) -> str:
     return _PATH.sub("", text)
 
 
-def compare(outputs: Outputs, expected: Outputs, tolerance: Tolerance | None) -> Failure | None:
+def compare(outputs: Outputs, expected: Outputs, tolerance: Any, precision: str) -> Failure | None:
     """Set outputs beside those of the reference.
-
-    An element differs if ``|given - expected| > atol + rtol * |expected|``, or if it is NaN or infinite and
-    the other is not the same. A whole number or a bool differs if it is not equal.
 
     Args:
         outputs: by name.
         expected: by name.
-        tolerance: atol and rtol for all floats; by default those of the dtype.
+        tolerance: of every output, as in `workbench.verify`; by default by dtype and magnitude.
+        precision: what ``outputs`` were computed in, as `Session.given` has it.
     """
-    worst: str | None = None
-    largest = -1.0
-    for name, right in expected.items():
-        given = outputs.get(name)
-        if given is None or given.shape != right.shape or given.dtype != right.dtype:
-            found = "is missing" if given is None else f"is {given.dtype} {list(given.shape)}"
-            text = f"output {name} {found}, not {right.dtype} {list(right.shape)}"
-            return Failure("differs", "running the model", "", text)
-        default = TOLERANCES.get(str(right.dtype), (0.0, 0.0))
-        atol, rtol = tolerance if tolerance is not None and right.dtype.kind == "f" else default
-        a, b = given.astype(np.float64), right.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(a - b)
-            near = np.isfinite(apart) & (apart <= atol + rtol * np.abs(b))
-        beyond = ~(near | (a == b) | (np.isnan(a) & np.isnan(b)))
-        count = int(beyond.sum())
-        if not count:
-            continue
-        finite = apart[beyond & np.isfinite(apart)]
-        size = float(finite.max()) if finite.size else np.inf
-        lost = int((beyond & ~np.isfinite(apart)).sum())
-        if size > largest:
-            largest = size
-            how = f"by up to {size:.3g}" if finite.size else ""
-            odd = f"{lost} of them NaN or infinite" if lost else ""
-            words = ", ".join(filter(None, (how, odd)))
-            worst = (
-                f"{count} of {beyond.size} values of output {name} differ, {words} "
-                f"(tolerance {atol:g} + {rtol:g}·|expected|)"
-            )
-    return None if worst is None else Failure("differs", "running the model", "", worst)
+    words = difference(expected, outputs, tolerance, (precision,))
+    return None if words is None else Failure("differs", "running the model", "", words)

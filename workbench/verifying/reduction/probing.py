@@ -21,7 +21,6 @@ from workbench.verifying.reduction.checks import (
     Function,
     Inputs,
     Seen,
-    Tolerance,
     compare,
     run,
 )
@@ -43,7 +42,7 @@ class Prober:
         check: "crash", "output" or a function of the session and the inputs.
         config: that fails.
         reference: what "output" is compared with.
-        tolerance: of "output".
+        tolerance: of "output", as in `workbench.verify`.
         cancel: set it to stop.
         time_limit: seconds that any one native call may take; None until the whole has run.
         wanted: the failure of the whole model.
@@ -55,7 +54,7 @@ class Prober:
     check: Check
     config: InferenceConfig
     reference: InferenceConfig
-    tolerance: Tolerance | None
+    tolerance: Any
     cancel: threading.Event
     time_limit: float | None
     wanted: Failure | None = None
@@ -96,7 +95,8 @@ class Prober:
         if right.outputs is None:
             assert right.failure is not None  # it gave nothing
             return Seen(None, seen.outputs, given=seen.given)
-        failure = compare(seen.outputs, right.outputs, self.tolerance)
+        precision = "fp32" if seen.given is None else str(seen.given["precision"])
+        failure = compare(seen.outputs, right.outputs, self.tolerance, precision)
         return Seen(failure, seen.outputs, right.outputs, seen.given)
 
     def fails(self, ops: Sequence[int], recorder: Recorder) -> bool:

@@ -18,11 +18,12 @@ from workbench.config import InferenceConfig
 from workbench.core.tensors import check_inputs
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
+from workbench.verifying.comparing import Outputs
 from workbench.verifying.cutting import Recorder, select
 from workbench.verifying.cutting.record import MEMORY_LIMIT, reference_config
 from workbench.verifying.ddmin import ddmin
 from workbench.verifying.reduction.arguments import check_arguments, free_folder
-from workbench.verifying.reduction.checks import Array, Outputs, Seen, Tolerance
+from workbench.verifying.reduction.checks import Array, Seen
 from workbench.verifying.reduction.items import Items
 from workbench.verifying.reduction.probing import WHOLE_LIMIT_S, Check, Prober
 from workbench.verifying.reduction.results import Reduction
@@ -40,7 +41,7 @@ def reduce(
     *,
     passes: Sequence[str] = (),
     avoid: InferenceConfig | None = None,
-    tolerance: Tolerance | None = None,
+    tolerance: Any = None,
     folder: str | os.PathLike[str] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress | None = None,
@@ -64,8 +65,7 @@ def reduce(
         passes: names of the guilty passes where they are known, such as from a bisection; the report says
             them, and by default they are off in the config that avoids the fault.
         avoid: a config that avoids the fault; by default the one without ``passes``, or with passes off.
-        tolerance: atol and rtol of "output" for all floats: ``|given - expected| > atol + rtol·|expected|``
-            differs. By default (1e-4, 1e-3) for float32, (1e-2, 1e-2) for float16, (1e-8, 1e-6) for float64.
+        tolerance: of "output", as in `workbench.verify`, one for all outputs; by default by dtype.
         folder: where to write, new or empty; by default one in the user's cache, replaced if it is there.
         memory_limit: bytes of recorded values that one run of the whole model may give.
         progress: called with the share done, 0 to 1, and what happens now.

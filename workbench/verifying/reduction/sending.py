@@ -15,9 +15,11 @@ from workbench.core import native_files
 from workbench.core.defects import release_of
 from workbench.core.runtimes import warm
 from workbench.models import Model
-from workbench.verifying.reduction.checks import TOLERANCES, Array, Failure, Outputs, Tolerance
+from workbench.verifying.comparing import Outputs
+from workbench.verifying.reduction.checks import Array, Failure
 from workbench.verifying.reduction.text import graph_text
 from workbench.verifying.reduction.versions import versions
+from workbench.verifying.tolerance import default_tolerance, tolerances_of
 
 ZIP = "issue.zip"
 _HOW = {
@@ -45,6 +47,8 @@ _WORDS = {
     "issue.md": "this text",
 }
 _LONGEST_TITLE = 100
+# The dtypes that the script knows a tolerance for.
+_FLOATS = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Parcel:
         given: the outputs that are wrong, or None.
         expected: the outputs as they should be, or None.
         ops_before: the number of ops of the model it was cut from.
-        tolerance: atol and rtol of all floats, or None for the defaults.
+        tolerance: of every output, as in `workbench.verify`.
         time_limit: seconds after which a run counts as a hang.
     """
 
@@ -78,7 +82,7 @@ class Parcel:
     given: Outputs | None
     expected: Outputs | None
     ops_before: int
-    tolerance: Tolerance | None
+    tolerance: Any
     time_limit: float
 
 
@@ -128,7 +132,9 @@ def _values(parcel: Parcel) -> dict[str, Any]:
     if len(title) > _LONGEST_TITLE:
         title = f"{what}: {len(kinds)} ops, {', '.join(dict.fromkeys(kinds))}"[:_LONGEST_TITLE]
     ir = "PIR" if parcel.model.ir == "pir" else "Program IR"
-    tolerances = TOLERANCES if parcel.tolerance is None else dict.fromkeys(TOLERANCES, parcel.tolerance)
+    precisions = () if parcel.has is None else (str(parcel.has["precision"]),)
+    # With a scale of 1, both numbers of a tolerance are the share.
+    shares = {name: default_tolerance(name, 1.0, precisions).rtol for name in _FLOATS}
     return {
         "title": f"[Paddle Inference] {what.capitalize()}{title[len(what) :]}",
         "happens": _HOW[parcel.failure.kind].format(phase=phase),
@@ -152,7 +158,8 @@ def _values(parcel: Parcel) -> dict[str, Any]:
         "graph": graph_text(parcel.model.graph()),
         "versions": found,
         "time_limit": round(parcel.time_limit),
-        "tolerances": repr(dict(tolerances)),
+        "tolerance": tolerances_of(parcel.tolerance, ("",))[""],
+        "shares": repr(shares),
     }
 
 
