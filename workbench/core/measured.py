@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from workbench.core.worker.measure import BITS
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,3 +65,52 @@ class OutputMoments:
     moments_ns: Ints
     hooked_ns: Ints
     plain_ns: Ints
+
+
+@dataclass(frozen=True)
+class OpOutput:
+    """A tensor that an op gave in a run.
+
+    Attributes:
+        op: the op's type; in PIR with its place among those that ran, after a colon.
+        name: the name of its variable; in PIR it begins with what differs from predictor to predictor.
+        dtype: its element type, such as ``float32`` or ``bfloat16``.
+        shape: its shape in that run.
+        onednn: whether its elements lie in memory in an order of oneDNN's own; to take any of them, the
+            worker makes a copy of all.
+    """
+
+    op: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    onednn: bool
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return math.prod(self.shape)
+
+    @property
+    def held(self) -> np.dtype[np.generic]:
+        """The numpy type that holds an element: bits as unsigned integers for types that numpy does not have."""
+        return np.dtype(BITS.get(self.dtype, self.dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its elements take."""
+        return self.size * self.held.itemsize
+
+
+class OutputPart(NamedTuple):
+    """Elements of an op's output, counted in the order of its shape.
+
+    Attributes:
+        output: which one, by its place among what `Session.op_outputs` gave.
+        start: the first element.
+        stop: the one after the last.
+    """
+
+    output: int
+    start: int
+    stop: int

@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ import numpy as np
 from workbench.config import InferenceConfig, ModelFiles, native_calls, to_code
 from workbench.core.defects import Situation, check, release_of
 from workbench.core.log import PassRun, read_pass_log
-from workbench.core.measured import ConcurrentRuns, OutputMoments, TimedRuns
+from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, OutputPart, TimedRuns
 from workbench.core.pipeline import check_disabled
 from workbench.core.process import Progress, Sink, Worker
 from workbench.core.runtimes import warm
 from workbench.core.spool import Spool
 from workbench.core.tensors import Array, InputArena, OutputSegments, check_inputs
+from workbench.core.worker import wire
 from workbench.errors import ConfigError, NativeError, WorkbenchError
 from workbench.models import Model, TensorInfo, load
 
@@ -85,6 +86,7 @@ class Session:
         self._arena = InputArena()
         self._segments = OutputSegments()
         self._fed: dict[str, Array] | None = None
+        self._listed: tuple[OpOutput, ...] = ()
         _sessions.add(self)
 
     # What it is
@@ -157,6 +159,7 @@ class Session:
             if self._loaded is None or dump_dir is not None:
                 self._loaded = self._create(worker, dump_dir, sink, progress, time_limit)
                 self._fed = None
+                self._listed = ()
             return self._loaded
 
     def _loaded_worker(self) -> Worker:
@@ -444,9 +447,79 @@ class Session:
         ops, names = zip(*outputs, strict=True) if outputs else ((), ())
         return OutputMoments(tuple(ops), tuple(names), moments[:, :-1], moments[:, -1], numbers[:runs])
 
+    def op_outputs(
+        self, inputs: Mapping[str, Any], *, time_limit: float | None = None
+    ) -> tuple[OpOutput, ...]:
+        """Run once and list every tensor that an op gives, in the order they come; none is copied.
+
+        A clone of the predictor runs, with the same weights and the same graph. Of the ops in a loop or a
+        branch of Program IR nothing is seen; those of PIR come as often as they run.
+
+        Raises:
+            WorkbenchError: as `run`.
+        """
+        reply, _ = self._measure(inputs, {"op": "list_outputs"}, "listing what the ops give", time_limit)
+        with self._lock:
+            self._listed = tuple(
+                OpOutput(op, name, dtype, tuple(shape), onednn)
+                for op, name, dtype, shape, onednn in reply["outputs"]
+            )
+            return self._listed
+
+    def take_outputs(
+        self,
+        inputs: Mapping[str, Any],
+        parts: Sequence[OutputPart],
+        *,
+        time_limit: float | None = None,
+    ) -> list[Array]:
+        """Run once and take elements of tensors that ops give.
+
+        `op_outputs` with the same inputs must have come before. All parts together lie in one block of shared
+        memory, as large as they are; it is given back when the last array that looks into it is gone and the
+        next parts are taken. Beside that the worker copies, one at a time, outputs in oneDNN's own layout.
+
+        Args:
+            inputs: what to run on.
+            parts: which elements of which outputs.
+            time_limit: seconds, in place of the session's own limit.
+
+        Returns:
+            Per part its elements, of shape [stop - start]; bits as unsigned integers for types that numpy
+            does not have, such as bfloat16.
+
+        Raises:
+            NativeError: if the ops that run, or their outputs' shapes, are others than those listed.
+            WorkbenchError: as `run`; if nothing was listed or there is no such part.
+        """
+        with self._lock:
+            places: list[tuple[int, int, int, int]] = []
+            size = 0
+            for output, start, stop in parts:
+                if not 0 <= output < len(self._listed) or not 0 <= start <= stop <= self._listed[output].size:
+                    raise WorkbenchError(
+                        f"there are no elements {start} to {stop} of output {output}: call op_outputs first, "
+                        "and take parts of what it lists"
+                    )
+                places.append((output, start, stop, size))
+                nbytes = (stop - start) * self._listed[output].held.itemsize
+                size += (nbytes + wire.ALIGN - 1) // wire.ALIGN * wire.ALIGN
+            message = {"op": "take_outputs", "parts": places, "size": size}
+            reply, _, fds = self._ask_about(inputs, message, "taking what the ops give", time_limit)
+            block = wire.Segment(fds[0], reply["size"])
+            return [
+                np.frombuffer(block.map, self._listed[output].held, stop - start, offset)
+                for output, start, stop, offset in places
+            ]
+
     def _measure(
         self, inputs: Mapping[str, Any], message: dict[str, Any], doing: str, time_limit: float | None
     ) -> tuple[dict[str, Any], bytes]:
+        return self._ask_about(inputs, message, doing, time_limit)[:2]
+
+    def _ask_about(
+        self, inputs: Mapping[str, Any], message: dict[str, Any], doing: str, time_limit: float | None
+    ) -> tuple[dict[str, Any], bytes, list[int]]:
         """One request about these inputs, which are sent unless they are those of the request before."""
         arrays = check_inputs(inputs, self.inputs)
         with self._lock:
@@ -458,8 +531,7 @@ class Session:
                     {"op": "feed", **feed}, parts, fds, doing="setting the inputs", time_limit=limit
                 )
                 self._fed = {name: array.copy() for name, array in arrays.items()}
-            reply, raw, _ = worker.request(message, doing=doing, time_limit=limit)
-            return reply, raw
+            return worker.request(message, doing=doing, time_limit=limit)
 
     def memory(self, *, reset: bool = False) -> dict[str, int]:
         """Bytes of memory of the worker: ``rss`` now and ``peak_rss``, which ``reset`` begins anew."""
@@ -491,6 +563,7 @@ class Session:
         self._worker = None
         self._loaded = None
         self._fed = None
+        self._listed = ()
         self._arena.close()
         self._segments.close()
         self._arena = InputArena()

@@ -173,6 +173,28 @@ class Lineage:
                 return tuple(found)
             at, place = change.into[0], following
 
+    def history(self, key: int) -> tuple[Change, ...]:
+        """What made an op of what there was before, to the last stage: the changes it came of, in order.
+
+        Those that computed a constant ahead which it reads, or which it took in with another op, are among
+        them.
+
+        Raises:
+            TraceError: there is no such key.
+        """
+        self.advance(len(self._trace.stages) - 1)
+        found: set[int] = set()
+        work = [(self._known(key), len(self._changes))]
+        while work:
+            at, until = work.pop()
+            for place in self._made[at]:
+                if place < until and place not in found:
+                    found.add(place)
+                    change = self._changes[place]
+                    if change.how in _STANDS_FOR:
+                        work.extend((source, place) for source in change.sources)
+        return tuple(self._changes[place] for place in sorted(found))
+
     def tell(self, key: int) -> list[str]:
         """The steps of `fate` in words.
 

@@ -1,4 +1,4 @@
-"""The measuring loops: they run inside the worker, so that its isolation costs a measurement nothing."""
+"""Loops that measure, inside the worker so that its isolation costs nothing, and a look at what ops give."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gc
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, List, Tuple
 
 import numpy as np
 
@@ -16,6 +16,14 @@ clock = time.perf_counter_ns
 
 # paddle_infer::Predictor::Run(), as the C++ library of every release since 2.0 exports it.
 _NATIVE_RUN = "_ZN12paddle_infer9Predictor3RunEv"
+
+# Of an output: op, name, dtype, shape, and whether it lies in memory in an order of oneDNN's own.
+Listed = Tuple[str, str, str, List[int], bool]
+# Which output, the range of its flat elements, and where its bytes go.
+Part = Tuple[int, int, int, int]
+
+# numpy has none of these: their bits come as unsigned integers.
+BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 
 @contextlib.contextmanager
@@ -108,31 +116,51 @@ def at_once(
 
 
 class Hooked:
-    """A clone that notes the moment of each op's output.
+    """A clone that notes the moment of each op's output, and can look at the output itself.
 
     A hook cannot be taken away again, so it is put on a clone and the predictor stays as it is.
     """
 
     def __init__(self, clone: Any) -> None:
         self.clone = clone
-        self.naming = False
         self.names: list[tuple[str, str]] = []
         self.moments: list[int] = []
+        self._look: Callable[[str, str, Any], None] | None = None
         clone.register_output_hook(self._note)
 
     def _note(self, op: str, name: str, tensor: Any) -> None:
         self.moments.append(clock())
-        if self.naming:
-            self.names.append((op, name))
+        if self._look is not None:
+            self._look(op, name, tensor)
+
+    def watch(self, look: Callable[[str, str, Any], None]) -> None:
+        """Run once and show every output as it comes: op, name and tensor, which is good for that call only.
+
+        Raises:
+            Exception: what ``look`` raised first, when the run is over: it must not pass through Paddle.
+        """
+        failures: list[Exception] = []
+
+        def careful(op: str, name: str, tensor: Any) -> None:
+            if not failures:
+                try:
+                    look(op, name, tensor)
+                except Exception as error:
+                    failures.append(error)
+
+        self.moments.clear()
+        self._look = careful
+        try:
+            self.clone.run()
+        finally:
+            self._look = None
+        if failures:
+            raise failures[0]
 
     def learn(self) -> None:
         """Run once to learn the names: which ops run may depend on the inputs."""
         self.names.clear()
-        self.naming = True
-        try:
-            self.clone.run()
-        finally:
-            self.naming = False
+        self.watch(lambda op, name, tensor: self.names.append((op, name)))
 
     def run(self) -> list[int]:
         """Run once: nanoseconds from its begin to each output, in the order of `names`, and to its end."""
@@ -170,3 +198,71 @@ def op_moments(predictor: Any, hooked: Hooked, count: int, seconds: float) -> tu
                     f"{len(moments[-1]) - 1} in another"
                 )
     return np.array(plain, np.int64), np.array(moments, np.int64)
+
+
+def listing(hooked: Hooked) -> list[Listed]:
+    """Run once and note every output, in the order they come."""
+    found: list[Listed] = []
+    hooked.watch(lambda op, name, tensor: found.append(_describe(op, name, tensor)))
+    return found
+
+
+def take(hooked: Hooked, listed: list[Listed], parts: list[Part], into: Any) -> None:
+    """Run once and copy parts of outputs to their places.
+
+    Args:
+        hooked: what runs.
+        listed: the outputs as `listing` gave them.
+        parts: what to copy, in any order.
+        into: the buffer that takes the bytes.
+
+    Raises:
+        RuntimeError: if this run gives other outputs than the one that was listed.
+    """
+    wanted: dict[int, list[Part]] = {}
+    for part in parts:
+        wanted.setdefault(part[0], []).append(part)
+    count = 0
+
+    def look(op: str, name: str, tensor: Any) -> None:
+        nonlocal count
+        place, count = count, count + 1
+        if place not in wanted:
+            return
+        found = _describe(op, name, tensor)
+        if place >= len(listed) or found != tuple(listed[place]):
+            raise RuntimeError("which outputs the ops give differs from run to run")
+        flat, keep = _flat(tensor, np.dtype(BITS.get(found[2], found[2])), found[4])
+        for _, start, stop, offset in wanted[place]:
+            target = np.frombuffer(into, flat.dtype, stop - start, offset)
+            target[:] = flat[start:stop]
+        del keep
+
+    hooked.watch(look)
+    if count != len(listed):
+        raise RuntimeError(
+            f"which ops run differs from run to run: {len(listed)} outputs came in one, {count} in another"
+        )
+
+
+def _describe(op: str, name: str, tensor: Any) -> Listed:
+    dtype = str(tensor.dtype).rpartition(".")[2]
+    shape = [int(size) for size in tensor.shape]
+    return op, name, dtype, shape, getattr(tensor, "layout", "") == "ONEDNN"
+
+
+def _flat(tensor: Any, dtype: np.dtype, onednn: bool) -> tuple[np.ndarray, Any]:
+    """The elements in the order of the tensor's shape, without a copy if they lie so, and what keeps them."""
+    if not tensor.place.is_cpu_place():
+        tensor = tensor.cpu()
+    if onednn or not getattr(tensor, "is_contiguous", lambda: True)():
+        import paddle
+
+        # The raw bytes may be in any order of oneDNN's; an op of the plain CPU gets them in that of the shape.
+        tensor = paddle.assign(tensor)
+    size = int(np.prod(tensor.shape, dtype=np.int64))
+    if not size:
+        return np.empty(0, dtype), tensor
+    block = (ctypes.c_char * (size * dtype.itemsize)).from_address(tensor.data_ptr())
+    flat: np.ndarray = np.frombuffer(block, dtype, size)
+    return flat, tensor

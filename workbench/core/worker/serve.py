@@ -67,6 +67,8 @@ class Server:
         self.predictor: Any = None
         self.config: Any = None
         self.hooked: measure.Hooked | None = None
+        self.listed: list[measure.Listed] = []
+        self.taken: wire.Segment | None = None
         self.clones: list[Any] = []
         self.pools: list[ThreadPoolExecutor] = []
         self.inputs: dict[str, Any] = {}
@@ -79,7 +81,7 @@ class Server:
     def load(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Create the predictor from the files and the calls of the request."""
         self.predictor = self.hooked = None
-        self.clones = []
+        self.clones, self.listed = [], []
         self.inputs, self.outputs = {}, {}
         gc.collect()
         if request.get("folder"):
@@ -196,12 +198,36 @@ class Server:
 
     def profile(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Nanoseconds from the begin of a run to each op's output, beside runs without the profiler."""
+        hooked = self._hooked()
+        plain, moments = measure.op_moments(self.predictor, hooked, request["count"], request["seconds"])
+        reply = {"outputs": hooked.names, "runs": len(plain)}
+        return reply, [plain, moments], []
+
+    def _hooked(self) -> measure.Hooked:
+        """The hooked clone, with the inputs that the predictor has."""
         if self.hooked is None:
             self.hooked = measure.Hooked(self.predictor.clone())
         self._copy_inputs(self.hooked.clone)
-        plain, moments = measure.op_moments(self.predictor, self.hooked, request["count"], request["seconds"])
-        reply = {"outputs": self.hooked.names, "runs": len(plain)}
-        return reply, [plain, moments], []
+        return self.hooked
+
+    def list_outputs(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """What every op gives in a run: op, name, dtype, shape, and whether it lies in oneDNN's layout."""
+        self._give_up_taken()
+        self.listed = measure.listing(self._hooked())
+        return {"outputs": self.listed}, [], []
+
+    def take_outputs(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Run once and give parts of outputs of that list, one after another in a block of their own."""
+        # Before the new one is made: the two together may be more than there is memory for.
+        self._give_up_taken()
+        self.taken = wire.Segment.create(request["size"])
+        measure.take(self._hooked(), self.listed, request["parts"], self.taken.map)
+        return {"size": self.taken.size}, [], [self.taken.fd]
+
+    def _give_up_taken(self) -> None:
+        if self.taken is not None:
+            self.taken.close()
+            self.taken = None
 
     def _clones(self, count: int) -> list[Any]:
         # Kept: with the end of a clone of Program IR on oneDNN, the weights it shares are of no use to the
@@ -244,7 +270,18 @@ def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
     server = Server()
     operations: dict[str, Callable[..., Reply]] = {
         name: getattr(server, name)
-        for name in ("load", "passes", "run", "feed", "time", "throughput", "profile", "status")
+        for name in (
+            "load",
+            "passes",
+            "run",
+            "feed",
+            "time",
+            "throughput",
+            "profile",
+            "list_outputs",
+            "take_outputs",
+            "status",
+        )
     }
     channel.send({"hello": os.getpid()})
     ready = select.poll()
