@@ -77,7 +77,7 @@ class OpOutput:
         dtype: its element type, such as ``float32`` or ``bfloat16``.
         shape: its shape in that run.
         onednn: whether its elements lie in memory in an order of oneDNN's own; to take any of them, the
-            worker makes a copy of all.
+            worker copies all, and for a moment holds two copies.
     """
 
     op: str
@@ -93,7 +93,7 @@ class OpOutput:
 
     @property
     def held(self) -> np.dtype[np.generic]:
-        """The numpy type that holds an element: bits as unsigned integers for types that numpy does not have."""
+        """The numpy type that holds an element: unsigned integers, as bits, where it has none."""
         return np.dtype(BITS.get(self.dtype, self.dtype))
 
     @property

@@ -258,11 +258,11 @@ def _flat(tensor: Any, dtype: np.dtype, onednn: bool) -> tuple[np.ndarray, Any]:
     if onednn or not getattr(tensor, "is_contiguous", lambda: True)():
         import paddle
 
-        # The raw bytes may be in any order of oneDNN's; an op of the plain CPU gets them in that of the shape.
+        # The raw bytes may be in any order of oneDNN's; a plain op gets them in that of the shape.
         tensor = paddle.assign(tensor)
     size = int(np.prod(tensor.shape, dtype=np.int64))
     if not size:
         return np.empty(0, dtype), tensor
     block = (ctypes.c_char * (size * dtype.itemsize)).from_address(tensor.data_ptr())
-    flat: np.ndarray = np.frombuffer(block, dtype, size)
+    flat: np.ndarray = np.frombuffer(memoryview(block), dtype, size)
     return flat, tensor

@@ -45,7 +45,7 @@ def first_divergence(
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
 ) -> Divergence:
-    """Compare what the ops give under two configs, and find the first that differs more than its inputs explain.
+    """Compare what ops give under two configs, and find the first that differs more than its inputs explain.
 
     Both predictors are traced, and outputs of their final graphs are compared where they stand for the same
     value of the model as loaded. Their difference is ``||a-b|| / ||a||``. A divergence begins at an op whose
@@ -73,7 +73,11 @@ def first_divergence(
         WorkbenchError: if a predictor cannot be created or run; for limits that are none; as `Session.run`.
     """
     check_limit(memory_limit)
-    wrong = isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance < math.inf
+    wrong = (
+        isinstance(tolerance, bool)
+        or not isinstance(tolerance, (int, float))
+        or not 0 <= tolerance < math.inf
+    )
     if tolerance is not None and wrong:
         raise WorkbenchError(f"tolerance is {tolerance!r}: give a number from 0 on, such as 1e-3, or None")
     tell = progress or (lambda share, text: None)
@@ -83,6 +87,8 @@ def first_divergence(
         against = config if other is not None else plain_config(config)
     ours = model if isinstance(model, Model) else load(model)
     theirs = ours if other is None else other if isinstance(other, Model) else load(other)
+    if other is not None:
+        check_alike(ours.graph(), theirs.graph())
     fed = check_inputs(random_inputs(ours) if inputs is None else inputs, ours.inputs)
     with contextlib.ExitStack() as stack:
         sessions = tuple(
@@ -111,7 +117,7 @@ def first_divergence(
 
 
 def plain_config(config: InferenceConfig) -> InferenceConfig:
-    """What shows the model as it is: the same runtime and threads, on the CPU in fp32, with no optimization."""
+    """The model as it is: the same runtime and threads, on the CPU in fp32, without optimization."""
     return InferenceConfig(runtime=config.runtime, threads=config.threads, onednn=False, ir_optim=False)
 
 
@@ -124,8 +130,8 @@ def _left_off(*configs: InferenceConfig) -> list[str]:
     if not any(one.memory_optim for one in configs):
         return []
     return [
-        "memory optimization is off here, since it gives one name to several tensors: what goes wrong with it "
-        "alone is not found"
+        "memory optimization is off here, since it gives one name to several tensors: what goes wrong with "
+        "it alone is not found"
     ]
 
 
@@ -174,7 +180,9 @@ class _Finding:
         self.pairs, *reasons = match(self.model, first, second)
         self.reasons: tuple[dict[int, str], dict[int, str]] = (reasons[0], reasons[1])
         self.layers = first.trace.lineage.layers_of(0)
-        self.notices = [f"{one.trace.config.label}: {text}" for one in self.sides for text in one.trace.loaded.notices]
+        self.notices = [
+            f"{one.trace.config.label}: {text}" for one in self.sides for text in one.trace.loaded.notices
+        ]
         silent = sum(canonical_type(op.type) in _SILENT for op in self.model.ops)
         if silent and self.model.ir == "program":
             self.notices.append(
@@ -199,8 +207,8 @@ class _Finding:
         for one, differs in zip(self.sides, shaky, strict=True):
             if differs:
                 self.notices.append(
-                    f"{one.trace.config.label}: two runs on the same inputs differ, so a small difference may be "
-                    "of the run and not of the config; give tolerance for what runs may differ by"
+                    f"{one.trace.config.label}: two runs on the same inputs differ, so a small one may "
+                    "be of the run and not of the config; give tolerance for what runs may differ by"
                 )
         apart = compared(
             chunks,
@@ -235,6 +243,7 @@ class _Finding:
             producer.type,
             self.layers[producer.index],
             pair.between,
+            tuple(dict.fromkeys(path for op in pair.between if (path := self.layers[op]))),
             tuple(value for value in pair.before if value in apart),
             _final(self.sides[0], pair.first),
             _final(self.sides[1], pair.second),
@@ -271,6 +280,6 @@ def _healing(points: tuple[Point, ...]) -> list[str]:
         return []
     named = ", ".join(f"{one.op} {one.type}" for one in healed[:5]) + (" and more" if healed[5:] else "")
     return [
-        f"{len(healed)} values differ while all that is computed of them agrees, so they are no divergence: a "
-        f"pass gave them another meaning, or the difference had no effect ({named})"
+        f"{len(healed)} values differ while all that is computed of them agrees, so they are no divergence: "
+        f"a pass gave them another meaning, or the difference had no effect ({named})"
     ]

@@ -37,7 +37,8 @@ def judged(points: Sequence[Point]) -> tuple[Point, ...]:
 
 def _heals(one: Point, readers: Sequence[Point]) -> bool:
     agree = all(
-        other.difference <= min(other.tolerance, one.difference / FACTOR) and not other.lost for other in readers
+        other.difference <= min(other.tolerance, one.difference / FACTOR) and not other.lost
+        for other in readers
     )
     return one.exceeds and not one.lost and bool(readers) and agree
 

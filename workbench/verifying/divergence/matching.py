@@ -50,8 +50,8 @@ def check_alike(first: Graph, second: Graph) -> None:
         same = (one.type, one.inputs, one.outputs) == (other.type, other.inputs, other.outputs)
         if not same:
             raise TraceError(
-                f"the two are not the same model: op {one.index} is {one.type} in one and {other.type} in the "
-                "other, or reads other values; give two models that differ in their weights alone"
+                f"the two are not the same model: op {one.index} is {one.type} in one and {other.type} in "
+                "the other, or reads other values; give two models that differ in their weights alone"
             )
 
 
@@ -78,14 +78,17 @@ def match(model: Graph, first: Side, second: Side) -> tuple[list[Pair], dict[int
                 reason.update((one.op, why) for one in places)
     matched = [{pair[side].op for pair in chosen.values()} for side in (0, 1)]
     # A carrier of a value that was matched is no op without a match: its value is compared.
-    for side, places in ((0, first.standing), (1, second.standing)):
+    for done, standing in zip(matched, (first.standing, second.standing), strict=True):
         for value in chosen:
-            matched[side].update(one.op for one in places.get(value, ()))
+            done.update(one.op for one in standing[value])
     left = [
         {op: why for op, why in reason.items() if op not in done}
         for reason, done in zip(reasons, matched, strict=True)
     ]
-    order = sorted(chosen, key=lambda value: (model.producers[value], model.ops[model.producers[value]].outputs.index(value)))
+    order = sorted(
+        chosen,
+        key=lambda value: (model.producers[value], model.ops[model.producers[value]].outputs.index(value)),
+    )
     walk = _Walk(model, chosen)
     pairs = [Pair(value, model.producers[value], *chosen[value], *walk.behind(value)) for value in order]
     return pairs, left[0], left[1]

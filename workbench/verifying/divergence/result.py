@@ -48,6 +48,7 @@ class Point:
         layer: path of its layer, "" when unknown.
         between: the ops of the model from the nearest points before to this one, by index: a fault that
             begins here is in one of them.
+        layers: the paths of their layers, as far as known.
         before: the values of those points.
         config: the op that gives it under the config.
         against: the op that gives it under the other one.
@@ -67,6 +68,7 @@ class Point:
     type: str
     layer: str
     between: tuple[int, ...]
+    layers: tuple[str, ...]
     before: tuple[str, ...]
     config: FinalOp
     against: FinalOp
@@ -195,8 +197,8 @@ class Divergence:
                 f"  {first.against} under {self._label(1)}",
                 *_passes(first.against),
             ]
-            if first.layer:
-                lines.append(f"  layer {first.layer}")
+            if first.layers:
+                lines.append(f"  in {', '.join(first.layers[:LISTED])}")
             if len(first.between) > 1:
                 more = f" and {len(first.between) - LISTED} more" if len(first.between) > LISTED else ""
                 named = ", ".join(map(str, first.between[-LISTED:]))
@@ -214,7 +216,7 @@ class Divergence:
         if self.first is None:
             most = max((one.difference for one in self.points), default=0.0)
             return (
-                f"{self.model}: no op differs by more than its inputs explain, over {len(self.points)} values; "
+                f"{self.model}: no op differs by more than its inputs explain, in {len(self.points)} values; "
                 f"the largest difference is {most:.2g}"
             )
         return f"{self.model}: first divergence at op {self.first}"

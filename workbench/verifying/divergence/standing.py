@@ -120,7 +120,9 @@ class _Reader:
         last = len(trace) - 1
         lineage = trace.lineage
         self.origins = [lineage.origins(key, last) for key in lineage.keys(last)]
-        self.writers = [Counter(value for op in one.ops for value in op.outputs) for one in (graph, self.model)]
+        self.writers = [
+            Counter(value for op in one.ops for value in op.outputs) for one in (graph, self.model)
+        ]
         self.carried = {
             op.index: source
             for op in graph.ops

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from workbench.bench.benchmark import go_on
 from workbench.core import Session
 from workbench.core.measured import OpOutput, OutputPart
@@ -19,7 +17,9 @@ from workbench.verifying.divergence.matching import Pair
 # What comparing takes beside the tensors: blocks of them in double precision, and what is known of each.
 FIXED = 8 << 20
 LIMIT_LEAST = 32 << 20
-# Of the memory, what a single output in oneDNN's layout may take, which a worker copies as a whole.
+# How often a worker copies an output in oneDNN's layout as a whole: into the order of its shape, and out of
+# there (measured with 3.3.1). And what of the memory that may take.
+COPIES = 2
 COPY_MOST = 0.5
 # Elements that are taken twice to see whether runs are alike.
 PROBED = 1 << 16
@@ -47,7 +47,7 @@ class Chunk:
     Attributes:
         pieces: what is taken.
         bytes: of both outputs together.
-        copied: bytes of the largest output that a worker copies as a whole on the way.
+        copied: bytes that a worker copies on the way, at most, of an output in oneDNN's layout.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -75,7 +75,9 @@ def check_limit(limit: int) -> None:
         )
 
 
-def planned(pairs: Sequence[Pair], outputs: tuple[Outputs, Outputs], limit: int) -> tuple[list[Chunk], list[Pair]]:
+def planned(
+    pairs: Sequence[Pair], outputs: tuple[Outputs, Outputs], limit: int
+) -> tuple[list[Chunk], list[Pair]]:
     """Put the pairs into chunks that keep to a memory limit.
 
     Args:
@@ -90,7 +92,7 @@ def planned(pairs: Sequence[Pair], outputs: tuple[Outputs, Outputs], limit: int)
     chunks, large = [Chunk()], []
     for pair in pairs:
         first, second = outputs[0][pair.first.output], outputs[1][pair.second.output]
-        copied = max((one.nbytes for one in (first, second) if one.onednn), default=0)
+        copied = COPIES * max((one.nbytes for one in (first, second) if one.onednn), default=0)
         if copied > COPY_MOST * room:
             large.append(pair)
             continue
@@ -130,8 +132,8 @@ def compared(
     """
     found: dict[str, Apart] = {}
     for number, chunk in enumerate(chunks):
-        go_on(cancel)
         tell(number / len(chunks), f"comparing: {number} of {len(chunks)} chunks")
+        go_on(cancel)
         for piece, ours, theirs in _taken(chunk.pieces, sessions, inputs, time_limit):
             pair = piece.pair
             if pair.value not in found:
@@ -156,13 +158,13 @@ def _taken(
         yield piece, ours[place], theirs[place]
 
 
-def unsteady(pair: Pair, size: int, sessions: tuple[Session, Session], inputs: Mapping[str, Any]) -> list[bool]:
-    """Whether each predictor gives other values in a second run: the elements of one output are taken twice."""
+def unsteady(
+    pair: Pair, size: int, sessions: tuple[Session, Session], inputs: Mapping[str, Any]
+) -> list[bool]:
+    """Whether each predictor gives other values in a second run: one output is taken twice."""
     piece = Piece(pair, max(0, size - PROBED), size)
     found = []
     for side, session in enumerate(sessions):
         before, after = (session.take_outputs(inputs, [piece.part(side)])[0].tobytes() for _ in range(2))
         found.append(before != after)
     return found
-
-
