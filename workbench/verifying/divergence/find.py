@@ -183,6 +183,12 @@ class _Finding:
         self.notices = [
             f"{one.trace.config.label}: {text}" for one in self.sides for text in one.trace.loaded.notices
         ]
+        self.notices += [
+            f"{one.trace.config.label}: {one.unmapped} outputs of a run could not be mapped to an op of "
+            "the final graph, and were not compared"
+            for one in self.sides
+            if one.unmapped
+        ]
         silent = sum(canonical_type(op.type) in _SILENT for op in self.model.ops)
         if silent and self.model.ir == "program":
             self.notices.append(

@@ -52,6 +52,7 @@ class Side:
         ops: the ops of the final graph that gave an output.
         reasons: per op of those that stands for no value, why.
         rescaled: per value of the model that a pass may have given another scale, the pass.
+        unmapped: how many outputs could not be mapped to an op of the final graph.
     """
 
     trace: PassTrace
@@ -61,6 +62,7 @@ class Side:
     ops: frozenset[int]
     reasons: dict[int, str]
     rescaled: dict[str, str]
+    unmapped: int
 
 
 def side(trace: PassTrace, outputs: tuple[OpOutput, ...]) -> Side:
@@ -96,7 +98,8 @@ def side(trace: PassTrace, outputs: tuple[OpOutput, ...]) -> Side:
                     moved = reader.moved[call.op] and len(outputs[place].shape) > 2
                     standing.setdefault(value, []).append(Standing(place, call.op, moved))
     ops = frozenset(call.op for call in calls if call.op is not None)
-    return Side(trace, outputs, graph, standing, ops, reasons, _rescaled(trace))
+    unmapped = sum(call.last - call.first + 1 for call in calls if call.op is None)
+    return Side(trace, outputs, graph, standing, ops, reasons, _rescaled(trace), unmapped)
 
 
 def _result(graph: Graph, call: Call, name: str) -> int | None:
