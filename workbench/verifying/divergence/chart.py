@@ -100,7 +100,8 @@ def divergence_chart(found: Divergence, theme: str = "light") -> go.Figure:
         type="log",
         exponentformat="power",
         dtick=1 if high / low < 1e8 else 2,
-        range=[math.log10(low) - 0.2, math.log10(high) + 0.2],
+        # Above the points there is room for the name of the first divergence.
+        range=[math.log10(low) - 0.2, math.log10(high) + 0.1 * math.log10(high / low)],
     )
     return figure
 
