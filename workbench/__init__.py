@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
-    from workbench.verifying import bisect, reduce, verify
+    from workbench.verifying import bisect, first_divergence, reduce, verify
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -34,6 +34,7 @@ _ROOMS = {
     "benchmark": "bench",
     "bisect": "verifying",
     "deploy": "deploy",
+    "first_divergence": "verifying",
     "from_bytes": "models",
     "load": "models",
     "open": "ui",
@@ -63,6 +64,7 @@ __all__ = [
     "benchmark",
     "bisect",
     "deploy",
+    "first_divergence",
     "from_bytes",
     "load",
     "open",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.core.log import Matches, PassRun, read_pass_log
-from workbench.core.measured import ConcurrentRuns, OutputMoments, TimedRuns
+from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, OutputPart, TimedRuns
 from workbench.core.runtimes import interpreter, register, registered, warm
 from workbench.core.session import Loaded, Session, native_files, sessions
 from workbench.core.spool import Spool
@@ -12,7 +12,9 @@ __all__ = [
     "ConcurrentRuns",
     "Loaded",
     "Matches",
+    "OpOutput",
     "OutputMoments",
+    "OutputPart",
     "PassRun",
     "Session",
     "Spool",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from workbench.verifying.bisection import Bisection, bisect
     from workbench.verifying.cutting import cut
     from workbench.verifying.difference import Differing, OutputDifference
+    from workbench.verifying.divergence import Divergence, first_divergence
     from workbench.verifying.outputs import Verification, verify
     from workbench.verifying.reduction import Reduction, reduce
     from workbench.verifying.tolerance import Tolerance, default_tolerance
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Bisection": "bisection",
     "Differing": "difference",
+    "Divergence": "divergence",
     "OutputDifference": "difference",
     "Reduction": "reduction",
     "Tolerance": "tolerance",
@@ -24,6 +26,7 @@ _MODULES = {
     "bisect": "bisection",
     "cut": "cutting",
     "default_tolerance": "tolerance",
+    "first_divergence": "divergence",
     "reduce": "reduction",
     "verify": "outputs",
 }
@@ -31,6 +34,7 @@ _MODULES = {
 __all__ = [
     "Bisection",
     "Differing",
+    "Divergence",
     "OutputDifference",
     "Reduction",
     "Tolerance",
@@ -38,6 +42,7 @@ __all__ = [
     "bisect",
     "cut",
     "default_tolerance",
+    "first_divergence",
     "reduce",
     "verify",
 ]
