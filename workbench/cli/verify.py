@@ -62,6 +62,9 @@ FAILED = 1
     metavar="K",
     help="Count the rows in which both have the same K largest; may be repeated.",
 )
+@click.option(
+    "--first-divergence", is_flag=True, help="If they differ, look for the first op inside that does."
+)
 @config_options
 @time_limit_option
 @as_json
@@ -73,6 +76,7 @@ def verify(
     seed: int | None,
     tolerance: Tolerances | None,
     top_k: Sequence[int],
+    first_divergence: bool,
     config: InferenceConfig,
     time_limit: float | None,
     json_: bool,
@@ -98,6 +102,7 @@ def verify(
             seed=seed or 0,
             tolerance=tolerance,
             top_k=tuple(dict.fromkeys(top_k)),
+            where=first_divergence,
             progress=tell,
             time_limit=time_limit,
         )
@@ -110,6 +115,8 @@ def verify(
         output.print_table("", head, rows, numbers=range(2, len(head) - 2))
         for line in found.remarks():
             click.echo(line)
+        if found.first_divergence is not None:
+            click.echo(str(found.first_divergence))
     if not found.passed:
         sys.exit(FAILED)
 

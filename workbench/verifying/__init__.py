@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from workbench.verifying.cutting import cut
     from workbench.verifying.difference import Differing, OutputDifference
     from workbench.verifying.divergence import Divergence, first_divergence
-    from workbench.verifying.outputs import Verification, verify
+    from workbench.verifying.outputs import verify
     from workbench.verifying.reduction import Reduction, reduce
     from workbench.verifying.tolerance import Tolerance, default_tolerance
+    from workbench.verifying.verification import Verification
 
 _MODULES = {
     "Bisection": "bisection",
@@ -22,7 +23,7 @@ _MODULES = {
     "OutputDifference": "difference",
     "Reduction": "reduction",
     "Tolerance": "tolerance",
-    "Verification": "outputs",
+    "Verification": "verification",
     "bisect": "bisection",
     "cut": "cutting",
     "default_tolerance": "tolerance",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy.typing as npt
 
 from workbench.verifying.difference import Differing
-from workbench.verifying.outputs import what_failed
 from workbench.verifying.tolerance import tolerances_of
+from workbench.verifying.verification import what_failed
 
 Outputs = Mapping[str, npt.NDArray[Any]]
 

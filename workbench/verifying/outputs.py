@@ -6,8 +6,8 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from workbench.bench.benchmark import Progress, cancels
 from workbench.config import InferenceConfig
@@ -18,98 +18,10 @@ from workbench.verifying.batches import Batch, Batches
 from workbench.verifying.difference import Differing, OutputDifference
 from workbench.verifying.sources import TRAINING, Source, in_session, source_of
 from workbench.verifying.tolerance import Tolerance, tolerances_of
+from workbench.verifying.verification import Verification
 
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found.
-
-    Attributes:
-        model: the model's name.
-        given: what was looked at, in words.
-        expected: what it was compared with, in words.
-        outputs: the difference of each output, under the names of the model.
-        batches: how many were compared.
-        notices: where a config was not given as asked, and what was not compared.
-        first_divergence: where inside the model both part, as plain values; None where nobody looked for it.
-    """
-
-    model: str
-    given: str
-    expected: str
-    outputs: tuple[OutputDifference, ...]
-    batches: int
-    notices: tuple[str, ...]
-    first_divergence: Any = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether every output is within its tolerance."""
-        return all(one.passed for one in self.outputs)
-
-    def facts(self) -> dict[str, Any]:
-        """The same as plain values."""
-        return {
-            "model": self.model,
-            "given": self.given,
-            "expected": self.expected,
-            "batches": self.batches,
-            "passed": self.passed,
-            "outputs": [one.facts() for one in self.outputs],
-            "first_divergence": self.first_divergence,
-            "notices": list(self.notices),
-        }
-
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """The head and the rows of a table for people, a row per output."""
-        ks = list(dict.fromkeys(k for one in self.outputs for k in one.top_k))
-        head = ("output", "dtype", "max abs", "max rel", "mean abs", "cosine", "ULPs", "NaN/inf", "beyond")
-        rows = [
-            (
-                one.name,
-                one.dtype,
-                _number(one.max_abs_diff),
-                _number(one.max_rel_diff),
-                _number(one.mean_abs_diff),
-                "–" if one.cosine is None else f"{one.cosine:.8f}",
-                "–" if one.max_ulps is None else str(one.max_ulps),
-                str(one.unmatched),
-                f"{one.exceeding} of {one.values}",
-                *("–" if k not in one.top_k else f"{one.top_k[k]:.2%}" for k in ks),
-                str(one.tolerance or "–"),
-                "passed" if one.passed else "FAILED",
-            )
-            for one in self.outputs
-        ]
-        return (*head, *(f"top-{k}" for k in ks), "tolerance", ""), rows
-
-    @property
-    def summary(self) -> str:
-        """The answer in one line."""
-        failed = sum(not one.passed for one in self.outputs)
-        answer = f"{failed} of {_counted(len(self.outputs), 'output')} FAILED" if failed else "passed"
-        batches = _counted(self.batches, "batch", "es")
-        return f"{self.model}: {self.given} against {self.expected}, {batches}: {answer}"
-
-    def remarks(self) -> list[str]:
-        """For each output that failed what is wrong with it, a line each."""
-        lines = []
-        for one in self.outputs:
-            lines += [f"{one.name}: {text}" for text in what_failed(one)]
-        return lines
-
-    def __str__(self) -> str:
-        head, rows = self.table()
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        last = len(head) - 2  # the tolerance and the answer are words, as the first two are
-        lines = [
-            "  ".join(
-                cell.ljust(width) if at < 2 or at >= last else cell.rjust(width)
-                for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in (head, *rows)
-        ]
-        return "\n".join([self.summary, *lines, *self.remarks()])
+if TYPE_CHECKING:
+    from workbench.verifying.divergence import Divergence
 
 
 def verify(
@@ -122,6 +34,7 @@ def verify(
     seed: int = 0,
     tolerance: Any = None,
     top_k: Sequence[int] = (),
+    where: bool = False,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     time_limit: float | None = None,
@@ -129,7 +42,8 @@ def verify(
     """Compare the outputs of a model under a config with what something else gives on the same inputs.
 
     Outputs of the same name are compared; those that only one side has, in their order, if there are as many
-    on both sides, since names differ between exports. Batches are streamed: one is held at a time.
+    on both sides, since names differ between exports. Batches are streamed: one is held at a time, and the
+    first one.
 
     Args:
         model: a model or its path.
@@ -147,6 +61,9 @@ def verify(
             `default_tolerance`. A number (absolute), a pair ``(atol, rtol)`` or a `Tolerance` for all, or a
             mapping of output name to one of those, with "*" for all others.
         top_k: for these k, count the rows in which both have the same k largest. It is no part of ``passed``.
+        where: if an output does not pass, look for the first op that differs, on the first batch; see
+            `first_divergence`. What is expected of ops is what the config on the other side gives, or, where
+            that is no config, the inference engine without oneDNN and optimization.
         progress: called with the share done, 0 to 1 (0 where the number of batches is not known), and what
             happens now.
         cancel: set it to stop.
@@ -188,9 +105,33 @@ def verify(
         if not work.batches:
             raise InputError("there are no inputs: give one batch or more")
         notices = [*given.notices(), *expected.notices(), *work.notices]
-    found = tuple(one.result() for one in work.differing.values())
-    return Verification(
-        model.name, given.label, expected.label, (*found, *work.missing), work.batches, tuple(notices)
+    outputs = (*(one.result() for one in work.differing.values()), *work.missing)
+    found = Verification(model.name, given.label, expected.label, outputs, work.batches, tuple(notices))
+    if found.passed or not where:
+        return found
+    progress(0.0, "looking for the first op that differs")
+    return replace(found, first_divergence=_first_divergence(work, config, progress, cancel, time_limit))
+
+
+def _first_divergence(
+    work: _Work,
+    config: InferenceConfig,
+    progress: Progress,
+    cancel: threading.Event,
+    time_limit: float | None,
+) -> Divergence:
+    from workbench.verifying.divergence import first_divergence
+
+    other = work.expected.session
+    return first_divergence(
+        work.model,
+        config,
+        None if other is None else other.config,
+        work.first,
+        other=None if other is None or other.model is work.model else other.model,
+        progress=progress,
+        cancel=cancel,
+        time_limit=time_limit,
     )
 
 
@@ -204,6 +145,7 @@ class _Work:
     allowed: Mapping[str, Tolerance | None]
     top_k: Sequence[int]
     batches: int = 0
+    first: Mapping[str, Array] | None = None
     names: tuple[list[str], list[str]] | None = None
     # By the name of what is expected, and the name of what is given that it is compared with.
     pairs: dict[str, str] = field(default_factory=dict)
@@ -218,6 +160,8 @@ class _Work:
             return False
         # First, since another engine may be given them under the names it has for them.
         arrays = check_inputs(batch, self.model.inputs)
+        if self.first is None:
+            self.first = arrays
         expected, given = self.expected.run(arrays), self.given.run(arrays)
         names = list(expected), list(given)
         if self.names is None:
@@ -267,39 +211,6 @@ class _Work:
         remark = f"{self.given.label} has no output of this name, and {self.expected.label} has"
         found = Differing(name).result()
         return OutputDifference(**{**vars(found), "remark": remark})
-
-
-def what_failed(one: OutputDifference) -> list[str]:
-    """Why an output did not pass, in words; nothing if it did."""
-    lines = [one.remark] if one.remark else []
-    if one.failing and one.batches > 1:
-        worst_batch = "" if one.worst_batch is None else f", worst is batch {one.worst_batch}, counted from 0"
-        lines.append(f"{one.failing} of {one.batches} batches failed{worst_batch}")
-    if one.unmatched:
-        first = one.positions[0]
-        lines.append(
-            f"NaN or infinity in {_counted(one.unmatched, 'element')} of one side alone; the first at "
-            f"{list(first.index)}: {_value(first.given)} given, {_value(first.expected)} expected"
-        )
-    if one.exceeding and one.worst is not None:
-        worst = one.worst
-        lines.append(
-            f"{_counted(one.exceeding, 'element')} beyond the tolerance; worst at {list(worst.index)}: "
-            f"{_value(worst.given)} given, {_value(worst.expected)} expected"
-        )
-    return lines
-
-
-def _counted(count: int, noun: str, plural: str = "s") -> str:
-    return f"{count} {noun}{plural * (count != 1)}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
-
-
-def _value(value: Any) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _go_on(cancel: threading.Event) -> None:
