@@ -86,16 +86,7 @@ class Running(Source):
             raise WorkbenchError(
                 f"{self.label} gave {type(found).__name__}: let its run return a dict of output name to array"
             )
-        return {str(name): self._array(str(name), value) for name, value in found.items()}
-
-    def _array(self, name: str, value: Any) -> Array:
-        array = np.asarray(value)
-        if self.session is not None and self.dtypes.get(name) == "bfloat16" and array.dtype == np.float32:
-            # Paddle 3.3.1 gives a bfloat16 output as an array of float32 whose first half of bytes holds all
-            # the bits, as CopyToCpu wrote them; the other half was never written to.
-            bits = array.reshape(-1).view(np.uint16)[: array.size]
-            return bits.reshape(array.shape)
-        return array
+        return {str(name): np.asarray(value) for name, value in found.items()}
 
     def _fitting(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The inputs under the names this engine has for them, without those that it has lost."""

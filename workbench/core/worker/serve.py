@@ -127,7 +127,7 @@ class Server:
 
     def _give_outputs(self, timing: dict[str, Any]) -> Reply:
         # ascontiguousarray would make an array of one number of a scalar.
-        arrays = {name: np.asarray(handle.copy_to_cpu(), order="C") for name, handle in self.outputs.items()}
+        arrays = {name: np.asarray(_array(handle), order="C") for name, handle in self.outputs.items()}
         tensors = [wire.describe(name, data) for name, data in arrays.items()]
         size = wire.layout(tensors)
         reply: dict[str, Any] = {"tensors": tensors, **timing}
@@ -237,7 +237,7 @@ class Server:
 
     def _copy_inputs(self, clone: Any) -> Any:
         for name, handle in self.inputs.items():
-            data = handle.copy_to_cpu()
+            data = _array(handle)
             other = clone.get_input_handle(name)
             other.reshape(list(data.shape))
             other.copy_from_cpu(data)
@@ -253,6 +253,15 @@ class Server:
             with contextlib.suppress(OSError):  # a container may forbid it
                 Path("/proc/self/clear_refs").write_text("5")
         return {"rss": kib.get("VmRSS", 0) * 1024, "peak_rss": kib.get("VmHWM", 0) * 1024}, [], []
+
+
+def _array(handle: Any) -> Any:
+    """What a handle holds, bfloat16 as its bits in uint16."""
+    array = handle.copy_to_cpu()
+    # 3.3.1 gives an array of float32, of which only the first half of bytes is written to: the bits.
+    if array.dtype == np.float32 and handle.type() == getattr(paddle_inference.DataType, "BFLOAT16", None):
+        return array.reshape(-1).view(np.uint16)[: array.size].reshape(array.shape)
+    return array
 
 
 def _argument(value: Any) -> Any:
