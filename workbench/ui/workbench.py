@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
-import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
 
-from workbench.bench import Benchmark, Profile, benchmark, profile
+from workbench.bench import Benchmark, Profile
 from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
 from workbench.tracing import PassTrace, Stage, trace
 from workbench.ui._widgets import PassList, display_with_picture
-from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, outputs_html, words
+from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, words
 from workbench.ui.document import alone
 from workbench.ui.graph_sources import Stages
 from workbench.ui.graph_view import GraphView
 from workbench.ui.jobs import Jobs
+from workbench.ui.panels import Host, LatencyPanel, Panel, RunPanel
+from workbench.ui.panels.host import Work
 from workbench.ui.picture import picture_svg
 
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0
-
-# How long the graph may take to be read before an op in it is selected.
-GRAPH_WAIT_S = 30.0
-
-# The charts of a measurement, and those of a profile, with what is said of each.
-_LATENCY_CHARTS: dict[str, str] = {
-    "latency": "a box with its samples for each config",
-    "distribution": "how often each latency came",
-    "timeline": "the samples as they were taken, with rounds, launches and outliers",
-    "ecdf": "how many runs are faster than so much, with the tail",
-    "comparison": "ratios to the first config, with 95 % intervals",
-}
-_OPS_CHARTS: dict[str, str] = {
-    "ops": "the ops of the final graph that take longest",
-    "layers": "layers within layers, with areas by time",
-}
-# The numbers that a profile gives the ops of the graph.
-_OVERLAY = "latency"
 
 
 class Workbench(widgets.VBox):  # type: ignore[misc]
@@ -68,21 +49,16 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._session: Session | None = None
         self._cancels: list[threading.Event] = []
         self._jobs = Jobs(self._working, self._failed)
-        self._offering = threading.Lock()
+        self._places: dict[str, widgets.HTML] = {}
         self.model = model if isinstance(model, Model) else load(model)
         self.config = config or InferenceConfig()
-        self.outputs: dict[str, Any] | None = None
-        self.benchmark: Benchmark | None = None
-        self.profile: Profile | None = None
-        self._first: tuple[str, Mapping[str, Any]] | None = None
-        self._measured: list[InferenceConfig] = []
-        self._places: dict[str, int] = {}
+        self._last_known: dict[str, int] = {}
         self._shown_names: list[str | None] = []
         self._trace_s = 0.0
         self._build()
         self._built = True
         self._follow()
-        super().__init__((self._head, self._bar, self._middle, self._run_panel))
+        super().__init__((self._head, self._bar, self._middle, self._below))
         self.add_class("pwb-workbench")
         self.retrace()
 
@@ -118,65 +94,46 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._middle = widgets.HBox((self.passes, self.graph), layout=widgets.Layout(flex_flow="row wrap"))
 
         self.inputs = InputPanel(self.model)
-        self._run_button = widgets.Button(description="Run", icon="play", layout=slim, tooltip="Run once")
-        self._measure = widgets.Button(
-            description="Measure latency",
-            icon="tachometer",
-            layout=slim,
-            tooltip="Measure this config beside those measured before, interleaved in one run",
-        )
-        self._profile_button = widgets.Button(
-            description="Profile ops",
-            icon="align-left",
-            layout=slim,
-            tooltip="Profile what each op of the final graph takes",
-        )
-        self._seconds = widgets.BoundedFloatText(
-            value=2.0,
-            min=0.1,
-            max=600,
-            description="seconds each",
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="150px"),
-        )
         self._clear = widgets.Button(description="Clear", layout=slim, tooltip="Forget the measurements")
         self._run_status = widgets.HTML()
-        self._outputs_html = widgets.HTML()
-        self.chart_kind = widgets.ToggleButtons(
-            style={"button_width": "auto"},
-            layout=widgets.Layout(display="none"),
-        )
-        self.chart = widgets.Output()
-        controls = (
-            self.inputs,
-            self._run_button,
-            self._measure,
-            self._profile_button,
-            self._seconds,
-            self._clear,
-        )
-        self._run_panel = widgets.VBox(
+        host = self._host()
+        self._run = RunPanel(host, self._run_status)
+        self._latency = LatencyPanel(host, self._run_status)
+        self._panels: tuple[Panel, ...] = (self._run, self._latency)
+        self._seconds = self._latency.seconds
+        self.chart_kind, self.chart = self._latency.chart_kind, self._latency.chart
+        controls = (self.inputs, self._run.button, *self._latency.controls, self._clear)
+        self._below = widgets.VBox(
             (
                 widgets.HTML("<b>Run</b>"),
                 widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
                 self._run_status,
-                self._outputs_html,
+                self._run.shown,
                 self.chart_kind,
                 self.chart,
             )
+        )
+
+    def _host(self) -> Host:
+        return Host(
+            model=self.model,
+            graph=self.graph,
+            config=lambda: self.config,
+            inputs=self.inputs.arrays,
+            session=self._fresh_session,
+            traced=self._traced,
+            select=lambda stage: self.passes.set_trait("selected", stage),
+            start=self._start,
+            tell=self._tell,
         )
 
     def _follow(self) -> None:
         self.passes.observe(self._switched, "disabled")
         self.passes.observe(lambda _: self._show_stage(), "selected")
         self.graph.observe(self._stage_shown, "stage")
-        self.graph.observe(lambda _: self._show_chart(), "theme")
-        self.chart_kind.observe(self._chart_chosen, "value")
+        self.graph.observe(self._theme_changed, "theme")
         self._apply.on_click(lambda _: self.retrace())
         self._cancel_button.on_click(lambda _: self.cancel())
-        self._run_button.on_click(lambda _: self.run())
-        self._measure.on_click(lambda _: self.measure())
-        self._profile_button.on_click(lambda _: self.profile_ops())
         self._clear.on_click(lambda _: self._forget())
 
     # What a person does
@@ -187,17 +144,33 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
     def run(self) -> None:
         """Run once on the inputs chosen; returns at once."""
-        self._start("run", self._run, self._run_status)
+        self._run.start()
 
     def measure(self) -> None:
         """Measure the config shown beside those measured before; returns at once."""
-        self._start("measure", self._benchmark, self._run_status)
+        self._latency.measure()
 
     def profile_ops(self) -> None:
         """Measure what each op of the final graph takes, and show it on the graph; returns at once."""
-        self._start("profile", self._profile, self._run_status)
+        self._latency.profile_ops()
 
-    def _start(self, kind: str, work: Callable[[threading.Event], object], place: widgets.HTML) -> None:
+    @property
+    def outputs(self) -> dict[str, Any] | None:
+        """Those of the last run."""
+        return self._run.outputs
+
+    @property
+    def benchmark(self) -> Benchmark | None:
+        """The last measurement."""
+        return self._latency.benchmark
+
+    @property
+    def profile(self) -> Profile | None:
+        """The last profile of the trace shown."""
+        return self._latency.profile
+
+    def _start(self, kind: str, work: Work, place: widgets.HTML) -> None:
+        self._places[kind] = place
         if self._jobs.busy:
             place.value = words(f"{kind}: waiting for the work under way")
         # One event for each job: a cancel stops what was asked for before it, and nothing after.
@@ -266,7 +239,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.config = config
         self.config_panel.show(config)
         self._show_off_passes()
-        self._forget_profile()
+        self._trace_changed()
         if self._trace_s <= AUTO_TRACE_S:
             self.retrace()
         else:
@@ -281,8 +254,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             self._notices.value = words(f"{shown}; press Trace to follow the controls", tone="notice")
 
     def _failed(self, kind: str, text: str) -> None:
-        place = self._status if kind == "trace" else self._run_status
-        place.value = words(text, tone="notice" if text == "cancelled" else "error")
+        self._places[kind].value = words(text, tone="notice" if text == "cancelled" else "error")
 
     def _tell(self, place: widgets.HTML, share: float, text: str) -> None:
         self._progress.value = share
@@ -323,99 +295,24 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         )
         self._notices.value = "".join(words(text, tone="notice") for text in fresh.loaded.notices)
 
-    def _run(self, _: threading.Event) -> None:
-        arrays = self.inputs.arrays()
-        self._tell(self._run_status, 0.5, "running")
-        session = self._fresh_session()
-        session.load()
-        begin = time.perf_counter()
-        self.outputs = session.run(arrays)
-        took = (time.perf_counter() - begin) * 1e3
-        label = session.config.label
-        first = self._first
-        if first is None:
-            self._first = (label, self.outputs)
-        self._run_status.value = words(f"ran once with {label} in {took:.2f} ms, transfer included")
-        self._outputs_html.value = outputs_html(
-            self.outputs, first[1] if first else None, first[0] if first else ""
-        )
-
-    def _benchmark(self, cancel: threading.Event) -> None:
-        arrays = self.inputs.arrays()
-        configs = [*self._measured, *([] if self.config in self._measured else [self.config])]
-        result = benchmark(
-            self.model,
-            configs,
-            arrays,
-            seconds=self._seconds.value,
-            progress=lambda share, text: self._tell(self._run_status, share, text),
-            cancel=cancel,
-        )
-        self._measured, self.benchmark = configs, result
-        lines = [words(text) for text in self._in_words(result)]
-        remarks = [
-            words(f"{run.label}: {text}", tone="notice")
-            for run, texts in zip(result.runs, result.remarks, strict=True)
-            for text in texts
-        ]
-        if remarks:
-            count = "1 remark" if len(remarks) == 1 else f"{len(remarks)} remarks"
-            lines.append(
-                f"<details><summary>how far these numbers hold: {count}</summary>{''.join(remarks)}</details>"
-            )
-        lines += [words(f"{run.label}: {text}", tone="notice") for run in result.runs for text in run.notices]
-        self._run_status.value = "".join(lines)
-        self._offer_charts("latency")
-
-    def _profile(self, cancel: threading.Event) -> None:
-        arrays = self.inputs.arrays()
+    def _traced(self, cancel: threading.Event) -> PassTrace:
         if self.trace is None or self.trace.config != self.config:
-            self._trace(cancel)  # its numbers are of this very graph
-        taken = self.trace
-        assert taken is not None
-        result = profile(
-            taken,
-            None,
-            arrays,
-            seconds=self._seconds.value,
-            progress=lambda share, text: self._tell(self._run_status, share, text),
-            cancel=cancel,
-        )
-        self.profile = result
-        last = len(taken) - 1
-        self.graph.overlay(_OVERLAY, result.overlay(), unit="ms", stage=last)
-        self.passes.selected = last
-        # The op that takes longest comes into sight: the last graph may lie elsewhere than the one before.
-        self.graph.wait(GRAPH_WAIT_S)
-        self.graph.selection = [one.index for one in result.ops if one.index is not None][:1]
-        self._run_status.value = _of_profile(result)
-        self._offer_charts("ops")
+            self._trace(cancel)
+        assert self.trace is not None
+        return self.trace
 
-    @staticmethod
-    def _in_words(result: Benchmark) -> list[str]:
-        if not result.comparisons:
-            facts = result.facts()["runs"][0]
-            return [f"{facts['label']}: p50 {facts['p50_ms']:.3g} ms, cold start {facts['cold_ms']:.0f} ms"]
-        texts = []
-        for one in result.comparisons:
-            margin = f" (95 % interval {one.ci95[0]:.3f} to {one.ci95[1]:.3f})" if one.ci95 else ""
-            texts.append(f"{one.b} against {one.a}: {one.verdict}, ratio {one.ratio:.3f}{margin}")
-        return texts
+    def _trace_changed(self) -> None:
+        for panel in self._panels:
+            panel.trace_changed()
+
+    def _theme_changed(self, _: object) -> None:
+        for panel in self._panels:
+            panel.theme_changed()
 
     def _forget(self) -> None:
-        self._measured, self.benchmark, self._first = [], None, None
-        self._run_status.value = self._outputs_html.value = ""
-        self._forget_profile()
-        self._offer_charts()
-
-    def _forget_profile(self) -> None:
-        if self.profile is None:
-            return
-        if self._run_status.value == _of_profile(self.profile):
-            self._run_status.value = ""
-        self.profile = None
-        self.graph.remove_overlay(_OVERLAY)
-        self._offer_charts()
+        self._run_status.value = ""
+        for panel in self._panels:
+            panel.forget()
 
     # What is shown
 
@@ -431,13 +328,13 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             }
             rows.append({**kept, "note": note, "can_disable": stage.pass_name is not None, "reason": None})
             if stage.pass_name is not None:
-                self._places[stage.pass_name] = stage.index
+                self._last_known[stage.pass_name] = stage.index
         # A pass by its name and not by its number stays selected when others come and go.
         first_time, chosen = not self._shown_names, self._selected_name()
         self._shown_names = [stage.pass_name for stage in shown.stages]
         self._graphed = None
         # Its numbers are on the ops of the trace before.
-        self._forget_profile()
+        self._trace_changed()
         with self.passes.hold_sync():
             self.passes.stages = rows
             self._show_off_passes()
@@ -457,7 +354,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _show_off_passes(self) -> None:
         ran = {stage["pass"] for stage in self.passes.stages}
         self.passes.off_passes = [
-            {"pass": name, "reason": "switched off", "index": self._places.get(name)}
+            {"pass": name, "reason": "switched off", "index": self._last_known.get(name)}
             for name in self.config.disabled_passes
             if name not in ran
         ]
@@ -476,52 +373,6 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         # A stage may be chosen in the graph, too: by its keys, or from Python.
         if self._graphed is not None:
             self.passes.selected = self.graph.stage
-
-    def _offer_charts(self, preferred: str | None = None) -> None:
-        """Offer the charts of what there is; show the one shown before unless another is preferred."""
-        kinds: dict[str, str] = {}
-        if self.benchmark is not None:
-            kinds.update(_LATENCY_CHARTS)
-        if self.profile is not None:
-            kinds.update(_OPS_CHARTS)
-        family = _OPS_CHARTS if preferred in _OPS_CHARTS else _LATENCY_CHARTS
-        # A job may end while a person clears.
-        with self._offering:
-            chosen = self.chart_kind.value
-            if chosen not in kinds or (preferred is not None and chosen not in family):
-                chosen = preferred or next(iter(kinds), None)
-            # New options choose the first of them, which would be drawn for nothing.
-            self.chart_kind.unobserve(self._chart_chosen, "value")
-            if self.chart_kind.options != tuple(kinds):
-                self.chart_kind.options, self.chart_kind.tooltips = tuple(kinds), list(kinds.values())
-            self.chart_kind.value = chosen
-            self.chart_kind.observe(self._chart_chosen, "value")
-            self._show_chart()
-
-    def _chart_chosen(self, _: object) -> None:
-        self._show_chart()
-
-    def _show_chart(self) -> None:
-        kind, theme = self.chart_kind.value, self.graph.theme or "light"
-        measured, profiled = self.benchmark, self.profile
-        self.chart_kind.layout.display = "none" if kind is None else None
-        if kind in _OPS_CHARTS and profiled is not None:
-            figure, text = profiled.chart(kind, theme), repr(profiled)
-        elif kind in _LATENCY_CHARTS and measured is not None:
-            figure, text = measured.chart(kind, theme), "\n".join(self._in_words(measured))
-        else:
-            self.chart.outputs = ()
-            return
-        data = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": text}
-        # Set at once: clearing an Output first makes the page jump.
-        self.chart.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
-
-
-def _of_profile(result: Profile) -> str:
-    """How the sum over ops fits the latency, and what speaks against it, under the config's name."""
-    fits, *doubts = result.remarks
-    lines = [words(f"{result.config.label}: {fits}"), *(words(text, tone="notice") for text in doubts)]
-    return "".join([*lines, *(words(text, tone="notice") for text in result.notices)])
 
 
 def _note(stage: Stage) -> str:

@@ -1,0 +1,86 @@
+"""What a panel has of the workbench around it, and what the workbench tells its panels."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+
+from workbench.config import InferenceConfig
+from workbench.core import Session
+from workbench.models import Model
+from workbench.tracing import PassTrace
+from workbench.ui.graph_view import GraphView
+
+# How long the graph may take to be read before an op in it is selected.
+GRAPH_WAIT_S = 30.0
+
+Work = Callable[[threading.Event], object]
+
+
+@dataclass(frozen=True)
+class Host:
+    """All that a panel may ask of the workbench.
+
+    Attributes:
+        model: the model.
+        graph: the view of the graph.
+        config: gives the config shown.
+        inputs: gives the inputs chosen; raises `InputError` for those that cannot be read.
+        session: gives the session of the config shown; for jobs.
+        traced: gives the trace of the config shown, and takes it if there is none; for jobs.
+        select: selects the stage of this number in the list of passes, and so in the graph.
+        start: has work done by and by, beside the kernel's main thread: its kind, the work, which is given an
+            event to stop at, and the line that its errors go to.
+        tell: shows how far work is: the line, the share done and the words.
+    """
+
+    model: Model
+    graph: GraphView
+    config: Callable[[], InferenceConfig]
+    inputs: Callable[[], Mapping[str, Any]]
+    session: Callable[[], Session]
+    traced: Callable[[threading.Event], PassTrace]
+    select: Callable[[int], None]
+    start: Callable[[str, Work, widgets.HTML], None]
+    tell: Callable[[widgets.HTML, float, str], None]
+
+    @property
+    def theme(self) -> str:
+        """`light` or `dark`, as the page is."""
+        return str(self.graph.theme) or "light"
+
+    def show_on_graph(
+        self, name: str, values: Mapping[int, float], unit: str, trace: PassTrace, first: int | None
+    ) -> None:
+        """Give the ops of the last graph a number each, and have one of them selected and in sight."""
+        last = len(trace) - 1
+        self.graph.overlay(name, values, unit=unit, stage=last)
+        self.select(last)
+        # The last graph may lie elsewhere than the one before.
+        self.graph.wait(GRAPH_WAIT_S)
+        self.graph.selection = [] if first is None else [first]
+
+
+class Panel:
+    """One kind of work below the graph; what the workbench tells it is for those that it concerns."""
+
+    def trace_changed(self) -> None:
+        """The graph shown is, or will soon be, another: what was said of its ops holds no more."""
+
+    def theme_changed(self) -> None:
+        """The page is light or dark now."""
+
+    def forget(self) -> None:
+        """A person wants to begin anew."""
+
+
+def show_figure(place: widgets.Output, figure: Any, text: str) -> None:
+    """Show a plotly figure, with the same in words for a place that draws none."""
+    data = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": text}
+    # Set at once: clearing an Output first makes the page jump.
+    place.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
