@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -20,17 +20,53 @@ _ONEDNN: dict[str, bool | None] = {"default": None, "on": True, "off": False}
 _ONEDNN_WORD = {value: word for word, value in _ONEDNN.items()}
 _MUTED = "color: var(--jp-ui-font-color2)"
 
+_SIGNS = {
+    "error": ("✖ ", "var(--jp-error-color1)"),
+    "notice": ("▲ ", "var(--jp-warn-color1)"),
+    "passed": ("✔ ", "var(--jp-success-color1)"),
+    "failed": ("✖ ", "var(--jp-error-color1)"),
+}
+
 
 def words(text: str, *, tone: str = "") -> str:
-    """A line of text as HTML: tone "error", "notice" or nothing."""
-    signs = {"error": ("✖ ", "var(--jp-error-color1)"), "notice": ("▲ ", "var(--jp-warn-color1)")}
-    sign, colour = signs.get(tone, ("", ""))
+    """A line of text as HTML: tone "error", "notice", "passed", "failed" or nothing."""
+    sign, colour = _SIGNS.get(tone, ("", ""))
     role = ' role="alert"' if tone == "error" else ""
     mark = f'<span style="color:{colour}">{sign}</span>' if sign else ""
     return (
         f"<div{role} style='line-height:1.4; overflow-wrap:anywhere'>{mark}{html.escape(text)}</div>"
         if text
         else ""
+    )
+
+
+def lines_html(lines: Iterable[str]) -> str:
+    """Lines of text as HTML, with the space that they begin with."""
+    style = "line-height:1.4; white-space:pre-wrap; overflow-wrap:anywhere"
+    return "".join(f"<div style='{style}'>{html.escape(line)}</div>" for line in lines)
+
+
+def mark_html(text: str, *, passed: bool) -> str:
+    """A word of an answer, with a mark, as HTML."""
+    sign, colour = _SIGNS["passed" if passed else "failed"]
+    return f"<span style='color:{colour}'>{sign}</span>{html.escape(text)}"
+
+
+def table_html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table, which scrolls sideways where it is too wide.
+
+    Args:
+        head: texts.
+        rows: cells, as HTML.
+    """
+    cell = "text-align:left; padding:2px 10px; line-height:1.4; white-space:nowrap"
+    heads = "".join(f"<th style='{cell}; {_MUTED}'>{html.escape(text)}</th>" for text in head)
+    table = "".join(
+        "<tr>" + "".join(f"<td style='{cell}'>{text}</td>" for text in row) + "</tr>" for row in rows
+    )
+    # Without a width of its own it does not widen what is around it.
+    return (
+        f"<div style='overflow-x:auto; width:0; min-width:100%'><table><tr>{heads}</tr>{table}</table></div>"
     )
 
 
@@ -180,7 +216,7 @@ def outputs_html(outputs: Mapping[str, Any], reference: Mapping[str, Any] | None
     """The outputs as a table: name, dtype, shape, first values, and how far from the first run's."""
     head = ["output", "dtype", "shape", "first values"]
     if reference is not None:
-        head.append(f"largest difference from the first run ({html.escape(label)})")
+        head.append(f"largest difference from the first run ({label})")
     rows = []
     for name, array in outputs.items():
         values = ", ".join(f"{value:.5g}" for value in array.reshape(-1)[:6])
@@ -192,11 +228,4 @@ def outputs_html(outputs: Mapping[str, Any], reference: Mapping[str, Any] | None
             else:
                 cells.append(f"{np.max(np.abs(array.astype(float) - other.astype(float)), initial=0.0):.3g}")
         rows.append(cells)
-    table = "".join(
-        "<tr>"
-        + "".join(f"<td style='text-align:left; padding:2px 10px'>{cell}</td>" for cell in row)
-        + "</tr>"
-        for row in rows
-    )
-    heads = "".join(f"<th style='text-align:left; padding:2px 10px; {_MUTED}'>{cell}</th>" for cell in head)
-    return f"<table><tr>{heads}</tr>{table}</table>"
+    return table_html(head, rows)

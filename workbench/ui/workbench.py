@@ -21,9 +21,13 @@ from workbench.ui.document import alone
 from workbench.ui.graph_sources import Stages
 from workbench.ui.graph_view import GraphView
 from workbench.ui.jobs import Jobs
-from workbench.ui.panels import Host, LatencyPanel, Panel, RunPanel
-from workbench.ui.panels.host import Work
+from workbench.ui.panels import Host, LatencyPanel, Panel, RunPanel, VerifyPanel
+from workbench.ui.panels.host import FIND_IT, Work
 from workbench.ui.picture import picture_svg
+from workbench.verifying.bisection import Bisection
+from workbench.verifying.bisection.checks import FAILURES
+from workbench.verifying.divergence import Divergence
+from workbench.verifying.outputs import Verification
 
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0
@@ -34,7 +38,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
     Everything it shows can be had in a plain cell: ``trace`` is the `PassTrace` shown, ``config`` the config
     it was made with, ``outputs`` those of the last run, ``benchmark`` the last measurement, ``profile`` the
-    last profile of the trace shown.
+    last profile of the trace shown, ``verification`` the last comparison of outputs, ``divergence`` where the
+    trace shown and another config part, ``bisection`` the last search for guilty passes.
 
     Args:
         model: a model, or the path of one.
@@ -99,13 +104,13 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         host = self._host()
         self._run = RunPanel(host, self._run_status)
         self._latency = LatencyPanel(host, self._run_status)
-        self._panels: tuple[Panel, ...] = (self._run, self._latency)
+        self._verify = VerifyPanel(host)
+        self._panels: tuple[Panel, ...] = (self._run, self._latency, self._verify)
         self._seconds = self._latency.seconds
         self.chart_kind, self.chart = self._latency.chart_kind, self._latency.chart
-        controls = (self.inputs, self._run.button, *self._latency.controls, self._clear)
-        self._below = widgets.VBox(
+        controls = (self._run.button, *self._latency.controls, self._clear)
+        running = widgets.VBox(
             (
-                widgets.HTML("<b>Run</b>"),
                 widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
                 self._run_status,
                 self._run.shown,
@@ -113,14 +118,19 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
                 self.chart,
             )
         )
+        self.tabs = widgets.Tab((running, self._verify.shown), titles=("Run", "Verify"))
+        self._below = widgets.VBox((self.inputs, self.tabs))
 
     def _host(self) -> Host:
         return Host(
             model=self.model,
             graph=self.graph,
             config=lambda: self.config,
+            set_config=self.set_config,
+            first=lambda: self._run.first,
             inputs=self.inputs.arrays,
             session=self._fresh_session,
+            shown=lambda: self.trace,
             traced=self._traced,
             select=lambda stage: self.passes.set_trait("selected", stage),
             start=self._start,
@@ -133,7 +143,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self.graph.observe(self._stage_shown, "stage")
         self.graph.observe(self._theme_changed, "theme")
         self._apply.on_click(lambda _: self.retrace())
-        self._cancel_button.on_click(lambda _: self.cancel())
+        for button in (self._cancel_button, self._verify.reference.cancel):
+            button.on_click(lambda _: self.cancel())
         self._clear.on_click(lambda _: self._forget())
 
     # What a person does
@@ -154,6 +165,18 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         """Measure what each op of the final graph takes, and show it on the graph; returns at once."""
         self._latency.profile_ops()
 
+    def compare_outputs(self) -> None:
+        """Compare the outputs of the config shown with what the panel says; returns at once."""
+        self._verify.outputs.start()
+
+    def find_divergence(self) -> None:
+        """Find the first op that differs, and show it on the graph; returns at once."""
+        self._verify.divergence.start()
+
+    def find_pass(self) -> None:
+        """Find the passes that make the check fail that the panel says; returns at once."""
+        self._verify.bisection.start()
+
     @property
     def outputs(self) -> dict[str, Any] | None:
         """Those of the last run."""
@@ -168,6 +191,21 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def profile(self) -> Profile | None:
         """The last profile of the trace shown."""
         return self._latency.profile
+
+    @property
+    def verification(self) -> Verification | None:
+        """The last comparison of outputs."""
+        return self._verify.outputs.verification
+
+    @property
+    def divergence(self) -> Divergence | None:
+        """Where the trace shown and another config part, as found last."""
+        return self._verify.divergence.divergence
+
+    @property
+    def bisection(self) -> Bisection | None:
+        """The last search for guilty passes."""
+        return self._verify.bisection.bisection
 
     def _start(self, kind: str, work: Work, place: widgets.HTML) -> None:
         self._places[kind] = place
@@ -246,7 +284,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             self._status.value = words("press Trace to apply the change", tone="notice")
 
     def _working(self, busy: bool) -> None:
-        self._cancel_button.disabled = not busy
+        self._cancel_button.disabled = self._verify.reference.cancel.disabled = not busy
         self._progress.layout.visibility = "visible" if busy else "hidden"
         # After a cancel or an error the controls may be ahead of what is shown.
         if not busy and self.trace is not None and self.trace.config != self.config:
@@ -280,7 +318,12 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
 
         self._tell(self._status, 0.02, "creating the predictor")
         session = self._fresh_session()
-        fresh = trace(session, progress=progress)
+        try:
+            fresh = trace(session, progress=progress)
+        except FAILURES as error:
+            for panel in self._panels:
+                panel.trace_failed()
+            raise WorkbenchError(f"{error}; {FIND_IT}") from error
         self._trace_s = fresh.loaded.create_s
         old, self.trace = self.trace, fresh
         self._tell(self._status, 0.97, "reading the graphs")

@@ -19,6 +19,9 @@ from workbench.ui.graph_view import GraphView
 # How long the graph may take to be read before an op in it is selected.
 GRAPH_WAIT_S = 30.0
 
+# What to say of a predictor that cannot be created or run.
+FIND_IT = "if a pass does it, “Find the pass” under Verify tells which"
+
 Work = Callable[[threading.Event], object]
 
 
@@ -30,8 +33,11 @@ class Host:
         model: the model.
         graph: the view of the graph.
         config: gives the config shown.
+        set_config: shows another config and traces it.
+        first: gives the config that was run first, if any was.
         inputs: gives the inputs chosen; raises `InputError` for those that cannot be read.
         session: gives the session of the config shown; for jobs.
+        shown: gives the trace shown, which may be of the config before; None if there is none.
         traced: gives the trace of the config shown, and takes it if there is none; for jobs.
         select: selects the stage of this number in the list of passes, and so in the graph.
         start: has work done by and by, beside the kernel's main thread: its kind, the work, which is given an
@@ -42,8 +48,11 @@ class Host:
     model: Model
     graph: GraphView
     config: Callable[[], InferenceConfig]
+    set_config: Callable[[InferenceConfig], None]
+    first: Callable[[], InferenceConfig | None]
     inputs: Callable[[], Mapping[str, Any]]
     session: Callable[[], Session]
+    shown: Callable[[], PassTrace | None]
     traced: Callable[[threading.Event], PassTrace]
     select: Callable[[int], None]
     start: Callable[[str, Work, widgets.HTML], None]
@@ -55,11 +64,18 @@ class Host:
         return str(self.graph.theme) or "light"
 
     def show_on_graph(
-        self, name: str, values: Mapping[int, float], unit: str, trace: PassTrace, first: int | None
+        self,
+        name: str,
+        values: Mapping[int, float],
+        unit: str,
+        trace: PassTrace,
+        first: int | None,
+        *,
+        combine: str = "sum",
     ) -> None:
         """Give the ops of the last graph a number each, and have one of them selected and in sight."""
         last = len(trace) - 1
-        self.graph.overlay(name, values, unit=unit, stage=last)
+        self.graph.overlay(name, values, unit=unit, stage=last, combine=combine)
         self.select(last)
         # The last graph may lie elsewhere than the one before.
         self.graph.wait(GRAPH_WAIT_S)
@@ -71,6 +87,9 @@ class Panel:
 
     def trace_changed(self) -> None:
         """The graph shown is, or will soon be, another: what was said of its ops holds no more."""
+
+    def trace_failed(self) -> None:
+        """No predictor comes out of the config shown."""
 
     def theme_changed(self) -> None:
         """The page is light or dark now."""

@@ -9,8 +9,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.config import InferenceConfig
+from workbench.errors import WorkbenchError
 from workbench.ui.controls import outputs_html, words
-from workbench.ui.panels.host import Host, Panel
+from workbench.ui.panels.host import FIND_IT, Host, Panel
+from workbench.verifying.bisection.checks import FAILURES
 
 
 class RunPanel(Panel):
@@ -26,7 +29,7 @@ class RunPanel(Panel):
         self.outputs: dict[str, Any] | None = None
         self._host = host
         self._status = status
-        self._first: tuple[str, Mapping[str, Any]] | None = None
+        self._first: tuple[InferenceConfig, Mapping[str, Any]] | None = None
         self.button = widgets.Button(
             description="Run", icon="play", layout=widgets.Layout(width="auto"), tooltip="Run once"
         )
@@ -37,6 +40,11 @@ class RunPanel(Panel):
         """Run once on the inputs chosen; returns at once."""
         self._host.start("run", self._run, self._status)
 
+    @property
+    def first(self) -> InferenceConfig | None:
+        """The config that was run first."""
+        return None if self._first is None else self._first[0]
+
     def forget(self) -> None:
         """Forget the first run."""
         self._first = None
@@ -46,13 +54,18 @@ class RunPanel(Panel):
         arrays = self._host.inputs()
         self._host.tell(self._status, 0.5, "running")
         session = self._host.session()
-        session.load()
-        begin = time.perf_counter()
-        self.outputs = session.run(arrays)
+        try:
+            session.load()
+            begin = time.perf_counter()
+            self.outputs = session.run(arrays)
+        except FAILURES as error:
+            raise WorkbenchError(f"{error}; {FIND_IT}") from error
         took = (time.perf_counter() - begin) * 1e3
         label = session.config.label
         first = self._first
         if first is None:
-            self._first = (label, self.outputs)
+            self._first = (session.config, self.outputs)
         self._status.value = words(f"ran once with {label} in {took:.2f} ms, transfer included")
-        self.shown.value = outputs_html(self.outputs, first[1] if first else None, first[0] if first else "")
+        self.shown.value = outputs_html(
+            self.outputs, first[1] if first else None, first[0].label if first else ""
+        )

@@ -1,0 +1,70 @@
+"""The outputs of the config shown, beside those that are expected."""
+
+from __future__ import annotations
+
+import html
+import threading
+
+import ipywidgets as widgets
+
+from workbench.ui.controls import mark_html, table_html, words
+from workbench.ui.panels.host import Host, Panel
+from workbench.ui.panels.reference import Reference
+from workbench.verifying.outputs import Verification, verify
+
+# For classifiers; both are of no concern to ``passed``.
+_TOP_K = (1, 5)
+
+
+class OutputsPanel(Panel):
+    """Compares outputs, and shows how far each is from what is expected.
+
+    Attributes:
+        verification: the last comparison.
+        row: what begins it.
+        status: how far it is, and the answer.
+        shown: the table.
+    """
+
+    def __init__(self, host: Host, reference: Reference) -> None:
+        self.verification: Verification | None = None
+        self._host = host
+        self._reference = reference
+        button = widgets.Button(
+            description="Compare outputs",
+            icon="check",
+            layout=widgets.Layout(width="auto"),
+            tooltip="Compare the outputs of the config shown with what is expected",
+        )
+        button.on_click(lambda _: self.start())
+        self.status = widgets.HTML()
+        self.shown = widgets.HTML()
+        self.row = widgets.HBox((button,))
+
+    def start(self) -> None:
+        """Compare on the inputs chosen; returns at once."""
+        self._host.start("compare outputs", self._compare, self.status)
+
+    def _compare(self, cancel: threading.Event) -> None:
+        tolerance = self._reference.tolerance()
+        found = verify(
+            self._host.model,
+            self._host.config(),
+            self._reference.source(),
+            self._host.inputs(),
+            tolerance=None if tolerance is None else (tolerance, tolerance),
+            top_k=_TOP_K,
+            progress=lambda share, text: self._host.tell(self.status, share, text),
+            cancel=cancel,
+        )
+        self.verification = found
+        self.status.value = words(found.summary, tone="passed" if found.passed else "failed")
+        head, rows = found.table()
+        # The answer, which the library puts last, comes first: the table may be wider than the page.
+        cells = [
+            [mark_html(row[-1], passed=one.passed), *map(html.escape, row[:-1])]
+            for one, row in zip(found.outputs, rows, strict=True)
+        ]
+        said = [words(text, tone="failed") for text in found.remarks()]
+        said += [words(text, tone="notice") for text in found.notices]
+        self.shown.value = table_html((head[-1], *head[:-1]), cells) + "".join(said)
