@@ -1,4 +1,4 @@
-"""From a model that crashes to the pass that does it and to a config that runs, clicked through in the page."""
+"""From a model that crashes to the pass that does it and a config that runs, clicked through in the page."""
 
 from __future__ import annotations
 

@@ -14,14 +14,12 @@ from workbench.config import InferenceConfig
 from workbench.core import Session
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.models import Model, load
-from workbench.tracing import PassTrace, Stage, trace
-from workbench.ui._widgets import PassList, display_with_picture
+from workbench.tracing import PassTrace, trace
+from workbench.ui._widgets import display_with_picture
 from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, words
 from workbench.ui.document import alone
-from workbench.ui.graph_sources import Stages
-from workbench.ui.graph_view import GraphView
 from workbench.ui.jobs import Jobs
-from workbench.ui.panels import Host, LatencyPanel, Panel, RunPanel, VerifyPanel
+from workbench.ui.panels import Host, LatencyPanel, Panel, PassesPanel, RunPanel, VerifyPanel
 from workbench.ui.panels.host import FIND_IT, Work
 from workbench.ui.picture import picture_svg
 from workbench.verifying.bisection import Bisection
@@ -50,20 +48,17 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         # What closing needs comes first: ipywidgets closes what fails below, too.
         self.trace: PassTrace | None = None
         self._built = False
-        self._graphed: PassTrace | None = None
         self._session: Session | None = None
         self._cancels: list[threading.Event] = []
         self._jobs = Jobs(self._working, self._failed)
         self._places: dict[str, widgets.HTML] = {}
         self.model = model if isinstance(model, Model) else load(model)
         self.config = config or InferenceConfig()
-        self._last_known: dict[str, int] = {}
-        self._shown_names: list[str | None] = []
         self._trace_s = 0.0
         self._build()
         self._built = True
         self._follow()
-        super().__init__((self._head, self._bar, self._middle, self._below))
+        super().__init__((self._head, self._bar, self._middle.shown, self._below))
         self.add_class("pwb-workbench")
         self.retrace()
 
@@ -91,13 +86,8 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
                 self._notices,
             )
         )
-        self.passes = PassList(height=520)
-        self.graph = GraphView(height=520, choose_stage=False)
-        # Side by side where there is room for both, else one below the other at full width.
-        self.passes.layout = widgets.Layout(flex="1 1 340px", min_width="0")
-        self.graph.layout = widgets.Layout(flex="2 1 480px", min_width="0")
-        self._middle = widgets.HBox((self.passes, self.graph), layout=widgets.Layout(flex_flow="row wrap"))
-
+        self._middle = PassesPanel()
+        self.passes, self.graph = self._middle.passes, self._middle.graph
         self.inputs = InputPanel(self.model)
         self._clear = widgets.Button(description="Clear", layout=slim, tooltip="Forget the measurements")
         self._run_status = widgets.HTML()
@@ -132,15 +122,13 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             session=self._fresh_session,
             shown=lambda: self.trace,
             traced=self._traced,
-            select=lambda stage: self.passes.set_trait("selected", stage),
+            select=self._middle.select,
             start=self._start,
             tell=self._tell,
         )
 
     def _follow(self) -> None:
         self.passes.observe(self._switched, "disabled")
-        self.passes.observe(lambda _: self._show_stage(), "selected")
-        self.graph.observe(self._stage_shown, "stage")
         self.graph.observe(self._theme_changed, "theme")
         self._apply.on_click(lambda _: self.retrace())
         for button in (self._cancel_button, self._verify.reference.cancel):
@@ -276,7 +264,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             return
         self.config = config
         self.config_panel.show(config)
-        self._show_off_passes()
+        self._middle.show_off(config.disabled_passes)
         self._trace_changed()
         if self._trace_s <= AUTO_TRACE_S:
             self.retrace()
@@ -328,7 +316,9 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         old, self.trace = self.trace, fresh
         self._tell(self._status, 0.97, "reading the graphs")
         self.graph.title = self.model.name
-        self._show_trace(fresh)
+        # What was said of the ops is on those of the trace before.
+        self._trace_changed()
+        self._middle.show(fresh, self.config.disabled_passes)
         if old is not None:
             old.close()
         count = len(fresh.stages) - 1
@@ -356,78 +346,6 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._run_status.value = ""
         for panel in self._panels:
             panel.forget()
-
-    # What is shown
-
-    def _show_trace(self, shown: PassTrace) -> None:
-        rows = []
-        for stage in shown.stages:
-            facts = stage.facts()
-            note = "op compatibility refused what matched" if stage.refused else None
-            if stage.lowered:
-                note = f"before this pass Paddle lowered the ops to kernels: {facts['ops_before']} ops"
-            kept = {
-                key: facts[key] for key in ("index", "pass", "changed", "matches", "ops", "added", "removed")
-            }
-            rows.append({**kept, "note": note, "can_disable": stage.pass_name is not None, "reason": None})
-            if stage.pass_name is not None:
-                self._last_known[stage.pass_name] = stage.index
-        # A pass by its name and not by its number stays selected when others come and go.
-        first_time, chosen = not self._shown_names, self._selected_name()
-        self._shown_names = [stage.pass_name for stage in shown.stages]
-        self._graphed = None
-        # Its numbers are on the ops of the trace before.
-        self._trace_changed()
-        with self.passes.hold_sync():
-            self.passes.stages = rows
-            self._show_off_passes()
-            if chosen is not None and chosen in self._shown_names:
-                self.passes.selected = self._shown_names.index(chosen)
-            elif first_time or self.passes.selected:
-                changed = [stage.index for stage in shown.changed]
-                self.passes.selected = changed[0] if changed else 0
-        self.graph.show(Stages(shown), stage=min(self.passes.selected, len(rows) - 1))
-        self._graphed = shown
-        self._show_stage()
-
-    def _selected_name(self) -> str | None:
-        at = self.passes.selected
-        return self._shown_names[at] if 0 < at < len(self._shown_names) else None
-
-    def _show_off_passes(self) -> None:
-        ran = {stage["pass"] for stage in self.passes.stages}
-        self.passes.off_passes = [
-            {"pass": name, "reason": "switched off", "index": self._last_known.get(name)}
-            for name in self.config.disabled_passes
-            if name not in ran
-        ]
-        self.passes.disabled = list(self.config.disabled_passes)
-
-    def _show_stage(self) -> None:
-        # Between two traces the list and the graph have other stages.
-        if self.trace is None or self._graphed is not self.trace:
-            return
-        stage = self.trace.stages[min(self.passes.selected, len(self.trace.stages) - 1)]
-        with self.graph.hold_sync():
-            self.graph.note = _note(stage)
-            self.graph.stage = stage.index
-
-    def _stage_shown(self, _: object) -> None:
-        # A stage may be chosen in the graph, too: by its keys, or from Python.
-        if self._graphed is not None:
-            self.passes.selected = self.graph.stage
-
-
-def _note(stage: Stage) -> str:
-    if stage.index == 0:
-        return f"The model before any pass: {stage.ops:,} ops."
-    counts = f"{stage.ops_before:,} → {stage.ops:,} ops"
-    if not stage.changed:
-        lowered = " Before it, Paddle lowered the ops to kernels." if stage.lowered else ""
-        return f"Pass {stage.index}, {stage.pass_name}, changed nothing ({stage.ops:,} ops).{lowered}"
-    altered = len(stage.diff.altered)
-    parts = [f"{stage.added} added", f"{stage.removed} removed", f"{altered} altered"]
-    return f"Pass {stage.index}, {stage.pass_name}: {counts}; {', '.join(parts)}."
 
 
 def open(  # noqa: A001
