@@ -36,7 +36,7 @@ extensions: setup system
 	    || { echo "error: the bundles differ from extensions/src: commit what npm run build wrote"; exit 1; }
 
 test: check extensions
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 bench: setup
 	$(BIN)/python -m tests.performance

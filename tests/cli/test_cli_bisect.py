@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from workbench.cli.bisect import as_text, bisect
-from workbench.cli.main import app
+from workbench.cli.bisect import as_text
 from workbench.config import InferenceConfig
 from workbench.verifying import bisection
 from workbench.verifying.bisection import Bisection, Outcome, Probe
@@ -34,11 +33,10 @@ export_layer(layer, sys.argv[1], [("image", "float32", [None, 3, 8, 8])])
 COMMAND = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from workbench.cli.bisect import bisect
-from workbench.cli.main import app, main
-app.add_command(bisect)
+from workbench.cli.main import main
 main(sys.argv[1:])
 """
+Command = Callable[..., Any]
 GUILTY = "onednn_placement_pass"
 PATIENCE_S = 120.0
 
@@ -83,10 +81,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(bisect, [*map(str, arguments)], catch_exceptions=False)
-
-
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, "bisect", *map(str, arguments)],
@@ -97,19 +91,21 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_the_json_has_what_is_promised(digits: Path, asked: list[dict[str, Any]]) -> None:
-    said = run(digits, "--json")
-    facts = json.loads(said.stdout)
+def test_the_json_has_what_is_promised(workbench: Command, digits: Path, asked: list[dict[str, Any]]) -> None:
+    said = workbench("bisect", digits, "--json")
+    facts = said.json
     assert facts["guilty"] == ["b_pass"]
     assert [one["verdict"] for one in facts["probes"]] == ["fails", "passes"]
     assert facts["probes"][0]["runs"] == 3
     assert InferenceConfig.parse(facts["avoid"]) == FOUND.avoid
     assert facts["command"] == f"workbench run {digits} --threads 2 --disable-pass b_pass"
-    assert "notice: something is to be said" in said.stderr
+    assert "notice: something is to be said" in said.err
 
 
-def test_people_see_the_probes_the_answer_and_the_way_out(digits: Path, asked: list[dict[str, Any]]) -> None:
-    lines = run(digits).stdout.splitlines()
+def test_people_see_the_probes_the_answer_and_the_way_out(
+    workbench: Command, digits: Path, asked: list[dict[str, Any]]
+) -> None:
+    lines = workbench("bisect", digits).out.splitlines()
     assert any("2 of 2" in line and "fails 3 times" in line for line in lines)
     assert "b_pass makes the check output fail: 3 of 10 values differ" in lines
     assert "  removed pd_op.relu" in lines
@@ -117,10 +113,13 @@ def test_people_see_the_probes_the_answer_and_the_way_out(digits: Path, asked: l
     assert f"to run it: workbench run {digits} --threads 2 --disable-pass b_pass" in lines
 
 
-def test_the_options_reach_the_library(digits: Path, asked: list[dict[str, Any]], tmp_path: Path) -> None:
-    run(digits)
-    run(
-        *(digits, "--check", "latency", "--factor", 1.5, "--tolerance", 0.25, "--folder", tmp_path / "kept"),
+def test_the_options_reach_the_library(
+    workbench: Command, digits: Path, asked: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    workbench("bisect", digits)
+    workbench(
+        *("bisect", digits, "--check", "latency", "--factor", 1.5, "--tolerance", 0.25),
+        *("--folder", tmp_path / "kept"),
         *("--repeats", 5, "--time-limit", 9, "--seconds", 0.5, "--disable-pass", "a_pass"),
     )
     bare, full = asked
@@ -145,16 +144,18 @@ def test_the_text_of_a_config_reads_back(config: InferenceConfig) -> None:
     assert InferenceConfig.parse(as_text(config)) == config
 
 
-def test_mistakes_are_one_line_and_code_2(digits: Path, upscale: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_and_code_2(
+    workbench: Command, digits: Path, upscale: Path, tmp_path: Path
+) -> None:
     for arguments, words in (
         (("--check", "speed"), "'speed' is not one of"),
         (("--factor", 0.5), "0.5 is not in the range"),
         (("--tolerance", -1), "atol of a tolerance is -1.0: give a number from 0"),
         (("--repeats", 0), "--repeats"),
     ):
-        said = run(digits, *arguments)
-        assert said.exit_code == 2
-        assert words in said.stderr
+        said = workbench("bisect", digits, *arguments)
+        assert said.code == 2
+        assert words in said.err
     process = start(upscale, "--folder", tmp_path / "kept")
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (2, "")
@@ -163,13 +164,15 @@ def test_mistakes_are_one_line_and_code_2(digits: Path, upscale: Path, tmp_path:
     assert err.count("\n") == 1
 
 
-def test_nothing_wrong_is_an_answer(digits: Path, tmp_path: Path) -> None:
-    said = run(digits, "--folder", tmp_path / "kept")
-    assert said.exit_code == 0
-    assert "the check output does not fail: the outputs are those of the reference" in said.stdout
+def test_nothing_wrong_is_an_answer(workbench: Command, digits: Path, tmp_path: Path) -> None:
+    said = workbench("bisect", digits, "--folder", tmp_path / "kept")
+    assert said.code == 0
+    assert "the check output does not fail: the outputs are those of the reference" in said.out
 
 
-def test_an_interrupted_bisection_of_the_real_defect_continues(upscale: Path, tmp_path: Path) -> None:
+def test_an_interrupted_bisection_of_the_real_defect_continues(
+    workbench: Command, upscale: Path, tmp_path: Path
+) -> None:
     kept = tmp_path / "kept"
     arguments = (upscale, "--check", "crash", "--folder", kept, "--json")
     process = start(*arguments)
@@ -196,5 +199,5 @@ def test_an_interrupted_bisection_of_the_real_defect_continues(upscale: Path, tm
     assert len(before) < len(after) == len(facts["probes"])
     # The way out works as it is printed.
     assert facts["command"] == f"workbench run {upscale} --disable-pass {GUILTY}"
-    ran = CliRunner().invoke(app, shlex.split(facts["command"])[1:])
-    assert ran.exit_code == 0
+    ran = workbench(*shlex.split(facts["command"])[1:])
+    assert ran.code == 0

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from workbench.cli.reduce import reduce
-from workbench.errors import WorkbenchError
+Command = Callable[..., Any]
 
 FAULT = ("--check", "crash", "--enable-pass", "conv2d_add_fuse_pass")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(reduce, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +18,9 @@ def model(sample_folder: Callable[..., Path]) -> Path:
     return sample_folder("digits")
 
 
-def test_json_has_the_keys_that_are_promised(model: Path, tmp_path: Path) -> None:
-    ran = run(model, *FAULT, "--pass", "conv2d_add_fuse_pass", "-o", tmp_path / "sent", "--json")
-    assert ran.exit_code == 0, ran.output
-    facts = json.loads(ran.stdout)
+def test_json_has_the_keys_that_are_promised(workbench: Command, model: Path, tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    facts = workbench("reduce", model, *FAULT, "--pass", "conv2d_add_fuse_pass", "-o", sent, "--json").json
     assert facts["ops_before"] == 19 and facts["ops"] < 10
     assert facts["folder"] == str(tmp_path / "sent")
     assert facts["files"] == sorted(file.name for file in (tmp_path / "sent").iterdir())
@@ -36,12 +29,12 @@ def test_json_has_the_keys_that_are_promised(model: Path, tmp_path: Path) -> Non
     assert "conv2d_add_fuse_pass" in (tmp_path / "sent" / "issue.md").read_text()
 
 
-def test_people_read_what_is_left_and_where_it_is(model: Path, tmp_path: Path) -> None:
+def test_people_read_what_is_left_and_where_it_is(workbench: Command, model: Path, tmp_path: Path) -> None:
     # Nothing is done in a millisecond: any op hangs.
-    ran = run(model, "--check", "crash", "--time-limit", 0.001, "-o", tmp_path / "sent")
-    assert ran.exit_code == 0, ran.output
-    assert "19 ops cut down to 3" in ran.stdout and "takes longer than the time limit" in ran.stdout
-    assert str(tmp_path / "sent") in ran.stdout and "  reproduce.py" in ran.stdout
+    ran = workbench("reduce", model, "--check", "crash", "--time-limit", 0.001, "-o", tmp_path / "sent")
+    assert ran.code == 0, ran.err
+    assert "19 ops cut down to 3" in ran.out and "takes longer than the time limit" in ran.out
+    assert str(tmp_path / "sent") in ran.out and "  reproduce.py" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -53,12 +46,11 @@ def test_people_read_what_is_left_and_where_it_is(model: Path, tmp_path: Path) -
         (("--check", "speed"), "'speed' is not one of 'output', 'crash'"),
     ],
 )
-def test_mistakes_are_said(model: Path, arguments: tuple[str, ...], words: str) -> None:
-    ran = run(model, *arguments)
-    assert ran.exit_code == 2 and words in ran.stderr
+def test_mistakes_are_said(workbench: Command, model: Path, arguments: tuple[str, ...], words: str) -> None:
+    ran = workbench("reduce", model, *arguments)
+    assert ran.code == 2 and words in ran.err
 
 
-def test_nothing_that_fails_is_a_mistake(model: Path, tmp_path: Path) -> None:
-    ran = run(model, "--check", "crash", "-o", tmp_path / "sent")
-    assert isinstance(ran.exception, WorkbenchError)
-    assert "does not fail" in str(ran.exception)
+def test_nothing_that_fails_is_a_mistake(workbench: Command, model: Path, tmp_path: Path) -> None:
+    ran = workbench("reduce", model, "--check", "crash", "-o", tmp_path / "sent")
+    assert ran.code == 2 and "does not fail" in ran.err and ran.err.count("\n") == 1

@@ -229,7 +229,7 @@ def test_nan_weights_are_positions_and_no_number(digits: models.Model) -> None:
 
 
 def test_bfloat16_of_both_engines(native: Path) -> None:
-    """numpy has none: the training engine gives its bits, the inference engine an array that is half empty."""
+    """numpy has none: both give its bits."""
     model = models.load(native / "net.json")
     x = np.array([[1.0, 2.5, -1e-3, 1 / 3, 7e5], [0.1, 0.2, 0.3, np.inf, np.nan]], "float32")
     found = verify(model, PLAIN, "training", {"x": x}, tolerance=0)

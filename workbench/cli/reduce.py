@@ -60,7 +60,9 @@ def reduce(
     time_limit: float | None,
     json_: bool,
 ) -> None:
-    """Cut a model that fails down to the smallest part that fails in the same way.
+    """Cut a model down to the part that fails.
+
+    It is the smallest that still fails in the same way.
 
     The folder then holds that part with its inputs and outputs, a script that reproduces the fault with plain
     Paddle, the text of an issue, and all of it as a zip.

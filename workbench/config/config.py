@@ -115,9 +115,11 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return msgspec.structs.replace(self, **changes)
 
     def without(self, *passes: str) -> InferenceConfig:
-        """The same config with these passes switched off too."""
+        """The same config with these passes switched off too; those that it adds are not added."""
+        # Paddle knows an added pass by its name alone: one that is not in its list cannot be switched off.
+        off = [name for name in passes if name not in self.enabled_passes]
         return self.replace(
-            disabled_passes=(*self.disabled_passes, *passes),
+            disabled_passes=(*self.disabled_passes, *off),
             enabled_passes=tuple(name for name in self.enabled_passes if name not in passes),
         )
 

@@ -25,7 +25,7 @@ from workbench.ui.picture import picture_svg
 from workbench.verifying.bisection import Bisection
 from workbench.verifying.bisection.checks import FAILURES
 from workbench.verifying.divergence import Divergence
-from workbench.verifying.outputs import Verification
+from workbench.verifying.verification import Verification
 
 # A trace that took longer than this is not taken again at every switch, but when asked for.
 AUTO_TRACE_S = 5.0

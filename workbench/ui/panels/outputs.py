@@ -10,7 +10,8 @@ import ipywidgets as widgets
 from workbench.ui.controls import mark_html, table_html, words
 from workbench.ui.panels.host import Host, Panel
 from workbench.ui.panels.reference import Reference
-from workbench.verifying.outputs import Verification, verify
+from workbench.verifying.outputs import verify
+from workbench.verifying.verification import Verification
 
 # For classifiers; both are of no concern to ``passed``.
 _TOP_K = (1, 5)
