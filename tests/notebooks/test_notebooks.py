@@ -251,3 +251,16 @@ def test_reading_the_graph_shows_what_became_of_the_ops(executed: Callable[[str]
     ]
     # Each view stands after a picture of it, for who opens the notebook without a kernel.
     assert ["image/svg+xml" in view for view in views] == [True, False] * 3
+
+
+def test_what_went_wrong_is_found(executed: Callable[[str], Any]) -> None:
+    notebook = executed("09_which_change_made_it_wrong.ipynb")
+    assert ": passed" in printed(notebook, 'against="training"')
+    assert "1 of 1 output FAILED" in printed(notebook, "layer[2].weight.set_value")
+    assert re.search(
+        r"begins in one of the model's ops|first divergence at op", printed(notebook, "print(parted)")
+    )
+    assert "Conv2D" in printed(notebook, "print(parted)")
+    said = printed(notebook, "print(culprit)")
+    assert said.startswith("onednn_placement_pass makes the check crash fail")
+    assert "python reproduce.py" in printed(notebook, "wb.reduce(")
