@@ -86,6 +86,8 @@ def double(world: World) -> type:
         def start(self) -> None:
             assert world.open == 1, "one worker at a time, and each is gone afterwards"
 
+        given: Mapping[str, Any] = {"precision": "fp32"}
+
         def load(self, *, time_limit: float) -> Any:
             on = world.on(self.config)
             for name, other in world.depends.items():

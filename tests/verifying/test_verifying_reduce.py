@@ -204,7 +204,9 @@ def test_wrong_outputs_are_kept_beside_right_ones(digits: models.Model, tmp_path
     assert ran.returncode == 1 and "values differ" in ran.stdout, ran.stdout + ran.stderr
     script = (tmp_path / "copy" / "reproduce.py").read_text()
     # Once the fault is gone, the script says so.
-    (tmp_path / "copy" / "reproduce.py").write_text(script.replace("(0, 0)", "(1e-3, 1e-3)"))
+    (tmp_path / "copy" / "reproduce.py").write_text(
+        script.replace("ATOL, RTOL = 0.0, 0.0", "ATOL, RTOL = 1e-3, 1e-3")
+    )
     ran = subprocess.run(
         [sys.executable, str(tmp_path / "copy" / "reproduce.py")], capture_output=True, text=True, check=False
     )

@@ -73,7 +73,7 @@ def arrays(*values: float, dtype: str = "float32") -> dict[str, np.ndarray]:
     ("given", "expected", "differs"),
     [
         (arrays(1, 2), arrays(1, 2), False),
-        (arrays(1, 2.001), arrays(1, 2), False),
+        (arrays(1, 2.0001), arrays(1, 2), False),
         (arrays(1, 2.01), arrays(1, 2), True),
         (arrays(np.nan, np.inf), arrays(np.nan, np.inf), False),
         (arrays(np.nan), arrays(1), True),
