@@ -53,7 +53,7 @@ class OutputsPanel(Panel):
             self._host.config(),
             self._reference.source(),
             self._host.inputs(),
-            tolerance=None if tolerance is None else (tolerance, tolerance),
+            tolerance=tolerance,
             top_k=_TOP_K,
             progress=lambda share, text: self._host.tell(self.status, share, text),
             cancel=cancel,

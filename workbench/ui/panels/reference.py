@@ -75,8 +75,8 @@ class Reference(widgets.HBox):  # type: ignore[misc]
             raise InputError("there is no first config: press Run with it, or compare with something else")
         return first
 
-    def tolerance(self) -> float | None:
-        """The number given, or None for the tolerance of the dtype.
+    def tolerance(self) -> tuple[float, float] | None:
+        """The number given, as absolute and relative tolerance; None for that of the dtype.
 
         Raises:
             InputError: for what is no such number.
@@ -90,4 +90,4 @@ class Reference(widgets.HBox):  # type: ignore[misc]
             found = math.nan
         if not 0 <= found < math.inf:
             raise InputError(f"the tolerance is {text!r}: give a number from 0, such as 1e-3, or nothing")
-        return found
+        return found, found
