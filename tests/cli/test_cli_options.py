@@ -20,6 +20,11 @@ SAME: dict[str, tuple[list[str], str, Any]] = {
     "device_id": (["--device-id", "2"], "device_id=2", 2),
     "gpu_memory_mb": (["--gpu-memory-mb", "300"], "gpu_memory_mb=300", 300),
     "precision": (["--precision", "int8"], "precision=int8", "int8"),
+    "fp32_ops": (
+        ["--fp32-op", "softmax", "--fp32-op", "pd_op.conv2d"],
+        "fp32_op=softmax,fp32_op=conv2d",
+        ("conv2d", "softmax"),
+    ),
     "threads": (["--threads", "3"], "threads=3", 3),
     "onednn": (["--no-onednn"], "onednn=off", False),
     "ir_optim": (["--no-ir-optim"], "ir_optim=off", False),

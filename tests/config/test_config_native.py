@@ -11,6 +11,7 @@ import pytest
 from oracle import Native, model_arguments, native
 
 from workbench.config import InferenceConfig, ModelFiles, native_calls, to_code
+from workbench.config.fp32 import BFLOAT16_OPS
 from workbench.models import sample_inputs
 
 # By the name the log shows; PIR registers its one under another name, and Program IR runs its one twice.
@@ -103,3 +104,44 @@ def test_gpu_tensorrt_and_precision_are_printed_as_paddle_takes_them() -> None:
 def test_a_folder_is_one_argument() -> None:
     code = to_code(InferenceConfig(), ModelFiles("program", "some/folder"))
     assert "config = Config('some/folder')\n" in code
+
+
+def test_op_types_in_fp32_are_printed_as_paddle_takes_them() -> None:
+    def lines(config: InferenceConfig, ir: str) -> list[str]:
+        return to_code(config, ModelFiles(ir, "m", "p")).splitlines()  # type: ignore[arg-type]
+
+    low = InferenceConfig(device="gpu", precision="fp16", fp32_ops=("softmax", "matmul"))
+    names = ("fc", "gemm_epilogue", "matmul", "matrix_multiply", "mul", "softmax")
+    for ir in ("pir", "program"):
+        found = [line for line in lines(low, ir) if "mixed_precision" in line]
+        assert found == [f"config.exp_disable_mixed_precision_ops({{{', '.join(map(repr, names))}}})"]
+        found = [line for line in lines(low.replace(trt=True), ir) if "_ops(" in line]
+        assert found == [f"config.exp_disable_tensorrt_ops({list(names)})"]
+    bf16 = InferenceConfig(precision="bf16", fp32_ops=("depthwise_conv2d", "matmul_v2", "softmax"))
+    (line,) = (line for line in lines(bf16, "program") if "bfloat16_op" in line)
+    given = ast.literal_eval(line.removeprefix("config.set_bfloat16_op(").removesuffix(")"))
+    kept = {"conv2d", "fused_conv2d", "matmul", "matmul_v2", "fused_matmul", "fc", "softmax"}
+    assert set(BFLOAT16_OPS) - given == kept
+    assert given < set(BFLOAT16_OPS)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        InferenceConfig(fp32_ops=("softmax",)),
+        InferenceConfig(device="gpu", fp32_ops=("softmax",)),
+        InferenceConfig(device="gpu", trt=True, fp32_ops=("softmax",)),
+        InferenceConfig(precision="bf16", fp32_ops=BFLOAT16_OPS),
+    ],
+)
+def test_where_nothing_is_lower_no_list_is_given(config: InferenceConfig) -> None:
+    # An empty list means every op type to Paddle.
+    plain = config.replace(fp32_ops=(), precision="fp32")
+    files = ModelFiles("program", "m", "p")
+    assert to_code(config, files) == to_code(plain, files)
+
+
+def test_paddle_takes_the_list_for_a_gpu(run_code: Callable[[InferenceConfig, str], Native]) -> None:
+    # Without a GPU the call means nothing, but its name and its argument are those of this Paddle.
+    config = InferenceConfig(device="gpu", precision="fp16", fp32_ops=("conv2d", "relu"))
+    assert run_code(config, "pir").given["gpu"] is False

@@ -17,6 +17,7 @@ BAD: dict[str, list[Any]] = {
     "device_id": [-1, 1.0, True, "0", 1024],
     "gpu_memory_mb": [0, -5, 1.5, False, "100", (1 << 20) + 1],
     "precision": ["fp64", "FP16", None, 16],
+    "fp32_ops": ["softmax", None, [""], ["pd_op."], ["a b"], ["a,b"], [3], 7],
     "threads": [0, -1, 1025, 2.0, True, "2", None],
     "onednn": [1, 0, "on", 1.0],
     "ir_optim": [1, None, "off"],
@@ -37,6 +38,7 @@ OTHER: dict[str, tuple[Any, str]] = {
     "device_id": (3, "device_id=3"),
     "gpu_memory_mb": (512, "gpu_memory_mb=512"),
     "precision": ("bf16", "precision=bf16"),
+    "fp32_ops": (("softmax", "conv2d"), "fp32_op=softmax,fp32_op=conv2d"),
     "threads": (7, "threads=7"),
     "onednn": (False, "onednn=off"),
     "ir_optim": (False, "ir_optim=off"),
@@ -64,6 +66,7 @@ def configs(draw: st.DrawFn) -> InferenceConfig:
         device_id=draw(st.integers(0, 1023)),
         gpu_memory_mb=draw(st.integers(1, 1 << 20)),
         precision=draw(st.sampled_from(["fp32", "fp16", "bf16", "int8"])),
+        fp32_ops=tuple(draw(st.lists(names, max_size=3))),
         threads=draw(st.integers(1, 1024)),
         onednn=draw(st.sampled_from([None, True, False])),
         ir_optim=draw(st.booleans()),
@@ -87,6 +90,8 @@ def rendered(config: InferenceConfig) -> str:
     for name, value in json.loads(config.to_json()).items():
         if name in ("disabled_passes", "enabled_passes"):
             parts += [f"{name.replace('d_passes', '_pass')}={one}" for one in value]
+        elif name == "fp32_ops":
+            parts += [f"fp32_op={one}" for one in value]
         else:
             text = switch[value] if value is None or isinstance(value, bool) else value
             parts.append(f"{name}={text}")
@@ -136,6 +141,21 @@ def test_every_field_counts_in_equality_and_has_words(field: str) -> None:
     assert InferenceConfig.parse("", config) == config
 
 
+def test_ops_in_fp32_are_a_set_of_plain_names() -> None:
+    config = InferenceConfig(fp32_ops=("softmax", "pd_op.conv2d", "onednn_op.softmax", "conv2d"))
+    assert config.fp32_ops == ("conv2d", "softmax")
+    assert config == InferenceConfig(fp32_ops=["conv2d", "softmax"])  # type: ignore[arg-type]
+    assert InferenceConfig.parse("fp32-op=pd_op.relu", config).fp32_ops == ("conv2d", "relu", "softmax")
+    # A name of one's own may begin like a dialect.
+    assert InferenceConfig(fp32_ops=("pd_op_like",)).fp32_ops == ("pd_op_like",)
+
+
+def test_a_config_written_before_there_was_a_field_is_read() -> None:
+    older = InferenceConfig(precision="bf16", threads=2).to_dict()
+    del older["fp32_ops"]
+    assert InferenceConfig.from_json(json.dumps(older)) == InferenceConfig(precision="bf16", threads=2)
+
+
 def test_it_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         InferenceConfig().threads = 2  # type: ignore[misc]
@@ -146,6 +166,8 @@ def test_labels_say_what_differs_from_the_defaults() -> None:
     config = InferenceConfig(threads=2, onednn=False, disabled_passes=("conv_bn_fuse_pass",))
     assert config.label == "2 threads, oneDNN off, − conv_bn_fuse_pass"
     assert InferenceConfig(disabled_passes=("a", "b"), precision="bf16").label == "bf16, − 2 passes"
+    assert InferenceConfig(precision="bf16", fp32_ops=("softmax",)).label == "bf16, softmax in fp32"
+    assert InferenceConfig(precision="fp16", fp32_ops=("a", "b", "c")).label == "fp16, 3 op types in fp32"
 
 
 def test_without_switches_off_what_was_added_too() -> None:
@@ -166,7 +188,7 @@ def test_json_there_and_back(config: InferenceConfig) -> None:
 @given(configs(), configs())
 def test_parse_of_a_rendered_config_gives_it_back(config: InferenceConfig, base: InferenceConfig) -> None:
     assert InferenceConfig.parse(rendered(config)) == config
-    plain = base.replace(disabled_passes=(), enabled_passes=())
+    plain = base.replace(disabled_passes=(), enabled_passes=(), fp32_ops=())
     assert InferenceConfig.parse(f" {rendered(config).replace(',', ' , ')} ", plain) == config
 
 

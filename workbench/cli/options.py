@@ -189,6 +189,13 @@ _OPTIONS = (
         help="Arithmetic to run in.",
     ),
     click.option(
+        "--fp32-op",
+        "fp32_ops",
+        multiple=True,
+        metavar="NAME",
+        help="Keep ops of this type, such as softmax, in fp32 where --precision is lower; may be repeated.",
+    ),
+    click.option(
         "--threads",
         type=int,
         default=1,
@@ -243,6 +250,7 @@ def config_options(command: Command) -> Command:
             trt_use_static=given.pop("trt_use_static"),
             trt_use_calib_mode=not given.pop("no_trt_calib_mode"),
             precision=given.pop("precision"),
+            fp32_ops=given.pop("fp32_ops"),
             threads=given.pop("threads"),
             onednn=given.pop("onednn"),
             ir_optim=not given.pop("no_ir_optim"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from workbench.config.config import InferenceConfig
+from workbench.config.fp32 import bfloat16_on_cpu, kept_on_gpu
 
 # Passes whose log name is not the name they are registered, and deleted, under: measured on 3.3.1.
 REGISTERED_AS = {
@@ -31,6 +32,18 @@ class NativePrecision(NamedTuple):
 
     def __repr__(self) -> str:
         return f"PrecisionType.{self.precision}"
+
+
+class NativeSet(NamedTuple):
+    """A set of names, as the calls that take a list in C++'s ``unordered_set`` want it from Python.
+
+    Its order is kept, so that what is printed is always the same.
+    """
+
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, self.names))}}}"
 
 
 def _native(precision: str) -> NativePrecision:
@@ -67,6 +80,9 @@ def native_calls(
             config.device_id,
             *([_native(config.precision)] if low else []),
         )
+        if low and config.fp32_ops:
+            # Without a dialect they are kernels' names, by which PIR's auto_mixed_precision_pass looks, too.
+            ask("exp_disable_mixed_precision_ops", NativeSet(kept_on_gpu(config.fp32_ops)))
     if config.trt:
         ask(
             "enable_tensorrt_engine",
@@ -77,11 +93,20 @@ def native_calls(
             config.trt_use_static,
             config.trt_use_calib_mode,
         )
+        if config.fp32_ops and config.precision != "fp32":
+            ask("exp_disable_tensorrt_ops", list(kept_on_gpu(config.fp32_ops)))
     if config.onednn is not None:
         ask("enable_mkldnn" if config.onednn else "disable_mkldnn")
     ask("set_cpu_math_library_num_threads", config.threads)
     if config.device == "cpu" and config.precision == "bf16":
-        ask("enable_mkldnn_bfloat16")
+        # PIR knows no list, see workbench.core.defects.
+        chosen = bool(config.fp32_ops) and not pir
+        lower = bfloat16_on_cpu(config.fp32_ops if chosen else ())
+        # An empty list means all of them to Paddle.
+        if lower:
+            ask("enable_mkldnn_bfloat16")
+        if lower and chosen:
+            ask("set_bfloat16_op", NativeSet(lower))
     if config.device == "cpu" and config.precision == "int8":
         ask("enable_mkldnn_int8")
     if not config.ir_optim:

@@ -15,7 +15,8 @@ Device = Literal["cpu", "gpu"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 MAX_THREADS = 1024
-_PASS_NAME = re.compile(r"[^\s,]+")
+_NAME = re.compile(r"[^\s,]+")
+_DIALECT = re.compile(r"^(pd_op|onednn_op)\.")
 
 
 class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +30,9 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         device_id: which GPU.
         gpu_memory_mb: memory pool reserved at the start on a GPU, in MB.
         precision: arithmetic to run in.
+        fp32_ops: op types that stay in fp32 where ``precision`` is lower, such as softmax, with or without a
+            dialect in front. An op that a pass fuses into another as its bias, activation or residual runs as
+            that one does. With TensorRT these ops stay with Paddle, outside the engines.
         threads: threads of the CPU math library.
         onednn: oneDNN on or off; None leaves the release's default (on in 3.x, off in 2.x).
         ir_optim: False switches graph optimization off, as far as Paddle lets it.
@@ -51,6 +55,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     device_id: int = 0
     gpu_memory_mb: int = 100
     precision: Precision = "fp32"
+    fp32_ops: tuple[str, ...] = ()
     threads: int = 1
     onednn: bool | None = None
     ir_optim: bool = True
@@ -67,7 +72,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     runtime: str = "default"
 
     def __post_init__(self) -> None:
-        """Check ranges and put the pass lists into one canonical form."""
+        """Check ranges and put the lists into one canonical form."""
         self._one_of("device", self.device, get_args(Device))
         self._one_of("precision", self.precision, get_args(Precision))
         self._whole("threads", self.threads, 1, MAX_THREADS)
@@ -81,7 +86,8 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give True or False")
         if self.onednn is not None and not isinstance(self.onednn, bool):
             raise ConfigError(f"onednn is {self.onednn!r}; give True, False or None (the release's default)")
-        # Which passes are off is a set: order and repeats must not make two equal configs differ.
+        # These are sets: order and repeats must not make two equal configs differ.
+        msgspec.structs.force_setattr(self, "fp32_ops", _op_types(self.fp32_ops))
         msgspec.structs.force_setattr(
             self, "disabled_passes", _names("disabled_passes", self.disabled_passes)
         )
@@ -162,7 +168,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def parse(cls, text: str, base: InferenceConfig | None = None) -> InferenceConfig:
         """Read ``key=value,key=value``, such as ``onednn=off,threads=2``, as changes to ``base``.
 
-        ``disable_pass`` and ``enable_pass`` take one pass each and may be repeated.
+        ``disable_pass`` and ``enable_pass`` take one pass each, ``fp32_op`` one op type; all may be repeated.
 
         Raises:
             ConfigError: for an unknown key, a key given twice or a value it cannot have.
@@ -174,15 +180,15 @@ class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             key = key.replace("-", "_")
             if not equals or not value:
                 raise ConfigError(f"{part!r} is not key=value; write for example onednn=off,threads=2")
-            if key in _PASS_KEYS:
-                field = _PASS_KEYS[key]
+            if key in _LIST_KEYS:
+                field = _LIST_KEYS[key]
                 changes[field] = (*changes.get(field, getattr(config, field)), value)
             elif key in changes:
                 raise ConfigError(f"{key} is given twice in {text!r}; give it once")
             elif key in _READERS:
                 changes[key] = _READERS[key](key, value)
             else:
-                raise ConfigError(_unknown("config key", key, (*_READERS, *_PASS_KEYS)))
+                raise ConfigError(_unknown("config key", key, (*_READERS, *_LIST_KEYS)))
         return config.replace(**changes)
 
 
@@ -194,13 +200,27 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def _names(field: str, value: object, *, ordered: bool = False) -> tuple[str, ...]:
+    names = _list_of("pass", field, value, "a trace shows")
+    return tuple(dict.fromkeys(names)) if ordered else tuple(sorted(set(names)))
+
+
+def _op_types(value: object) -> tuple[str, ...]:
+    names = _list_of("op type", "fp32_ops", value, "such as softmax")
+    # Paddle's lists know PIR's ops, too, by the name without the dialect.
+    plain = [_DIALECT.sub("", name) for name in names]
+    if "" in plain:
+        raise ConfigError("fp32_ops holds a dialect alone; give names such as softmax")
+    return tuple(sorted(set(plain)))
+
+
+def _list_of(what: str, field: str, value: object, such: str) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigError(f"{field} is {value!r}; give a list of pass names")
+        raise ConfigError(f"{field} is {value!r}; give a list of {what} names")
     names = list(value)
     for name in names:
-        if not isinstance(name, str) or not _PASS_NAME.fullmatch(name):
-            raise ConfigError(f"{field} holds {name!r}, which is not a pass name; give names a trace shows")
-    return tuple(dict.fromkeys(names)) if ordered else tuple(sorted(set(names)))
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigError(f"{field} holds {name!r}, which is not the name of a {what}; give names {such}")
+    return names
 
 
 def _read_switch(key: str, value: str) -> bool:
@@ -226,7 +246,11 @@ def _read_text(key: str, value: str) -> str:
     return value
 
 
-_PASS_KEYS = {"disable_pass": "disabled_passes", "enable_pass": "enabled_passes"}
+_LIST_KEYS = {
+    "fp32_op": "fp32_ops",
+    "disable_pass": "disabled_passes",
+    "enable_pass": "enabled_passes",
+}
 _READERS: dict[str, Callable[[str, str], Any]] = {
     "device": _read_text,
     "device_id": _read_number,
@@ -258,6 +282,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "device_id": lambda value: f"device {value}",
     "gpu_memory_mb": lambda value: f"{value} MB pool",
     "precision": str,
+    "fp32_ops": lambda names: f"{names[0] if len(names) == 1 else f'{len(names)} op types'} in fp32",
     "threads": lambda value: f"{value} threads",
     "onednn": lambda value: {True: "oneDNN on", False: "oneDNN off"}[value],
     "ir_optim": lambda value: "no graph optimization",

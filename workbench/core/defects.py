@@ -8,11 +8,13 @@ that need other native calls are in `workbench.config.calls`; a file that is not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from workbench.config import InferenceConfig
+from workbench.config.fp32 import MADE
 from workbench.errors import ConfigError, ModelError
 
 
@@ -66,6 +68,26 @@ DEFECTS = (
         ConfigError,
     ),
     Defect(
+        lambda s: (
+            bool(s.config.fp32_ops)
+            and s.config.precision == "bf16"
+            and s.config.device == "cpu"
+            and s.ir == "pir"
+        ),
+        "PIR's bf16 on the CPU knows no list of op types: for fp32_ops use the model as Program IR "
+        "(.pdmodel), or run all of it in fp32",
+        ConfigError,
+    ),
+    Defect(
+        lambda s: bool(s.config.fp32_ops) and s.config.precision == "int8" and s.config.device == "cpu",
+        "int8 on the CPU takes no fp32_ops: leave them out, or use bf16 with a model in Program IR",
+        ConfigError,
+    ),
+    Defect(
+        lambda s: bool(s.config.fp32_ops) and s.config.precision == "fp32",
+        "fp32_ops means nothing in fp32: choose a lower precision, or leave fp32_ops out",
+    ),
+    Defect(
         lambda s: s.config.device == "gpu" and not s.gpu_build,
         "a GPU was asked for, but this runtime's Paddle is a CPU build: it runs on the CPU",
     ),
@@ -91,6 +113,10 @@ REFUSALS = (
 )
 
 
+# How many of a list of names are said in a notice.
+_NAMED = 5
+
+
 def mend(refusal: str) -> str | None:
     """What to do about a known refusal of Paddle's, None for one that is not known."""
     return next((text for words, text in REFUSALS if words in refusal), None)
@@ -110,6 +136,28 @@ def check(situation: Situation) -> list[str]:
                 raise defect.refuse(defect.text)
             notices.append(defect.text)
     return notices
+
+
+def unknown_op_types(config: InferenceConfig, op_types: Collection[str]) -> list[str]:
+    """A notice of ``fp32_ops`` that a model has no op of, such as a mistyped one.
+
+    Args:
+        config: what is asked for.
+        op_types: those of the model's ops, with or without a dialect.
+    """
+    if config.precision == "fp32":
+        return []
+    known = sorted({name.rpartition(".")[2] for name in op_types})
+    # What passes make of the model's ops may be named, too.
+    strange = [name for name in config.fp32_ops if name not in known and name not in MADE]
+    if not strange:
+        return []
+    parts = []
+    for name in strange[:_NAMED]:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        parts.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    more = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
+    return [f"the model has no op of these types, which fp32_ops names: {', '.join(parts)}{more}"]
 
 
 def release_of(version: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from workbench.config import InferenceConfig, ModelFiles, native_calls, to_code
-from workbench.core.defects import Situation, check, release_of
+from workbench.core.defects import Situation, check, release_of, unknown_op_types
 from workbench.core.log import PassRun, read_pass_log
 from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, OutputPart, TimedRuns
 from workbench.core.pipeline import check_disabled
@@ -184,6 +184,8 @@ class Session:
         about = worker.warm.about
         release = release_of(about["paddle"])
         notices = check(Situation(self.config, self.model.ir, release, bool(about["gpu_build"])))
+        if self.config.fp32_ops:
+            notices += unknown_op_types(self.config, {op.type for op in self.model.graph().ops})
         if self.config.disabled_passes:
             ask = self._asker(worker)
             notices += check_disabled(ask, worker.warm.python, release, self.model.ir, self.config)
@@ -297,6 +299,10 @@ class Session:
         if asked == "bf16":
             if "does not support BFLOAT16" in log:
                 return "fp32", "bf16 was asked for and this CPU cannot do it: it runs in fp32"
+            # Program IR says how many inputs it converts; every op in bf16 has one, or its producer has.
+            inputs = re.findall(r"added (\d+) quantize ops before bfloat16", log)
+            if not any("bfloat16" in name for name in names) or (inputs and not any(map(int, inputs))):
+                return "fp32", "bf16 was asked for and no op runs in it: all of it runs in fp32"
             if not bf16_cpu:
                 return "bf16 (simulated)", (
                     "this CPU has no bf16 instructions: bf16 is simulated, "

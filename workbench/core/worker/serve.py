@@ -266,6 +266,8 @@ def _array(handle: Any) -> Any:
 
 def _argument(value: Any) -> Any:
     if isinstance(value, dict):
+        if "names" in value:
+            return set(value["names"])
         return getattr(paddle_inference.PrecisionType, value["precision"])
     return value
 
