@@ -115,6 +115,14 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
         self.precision = widgets.Dropdown(
             options=["fp32", "bf16", "int8", "fp16"], description="precision", style=style, layout=slim
         )
+        self.fp32_ops = widgets.Text(
+            placeholder="softmax, …",
+            description="ops in fp32",
+            tooltip="Types of ops that stay in fp32 where the precision is lower, with commas between them",
+            continuous_update=False,
+            style=style,
+            layout=widgets.Layout(width="190px"),
+        )
         self.device = widgets.Dropdown(options=["cpu", "gpu"], description="device", style=style, layout=slim)
         apart = widgets.Layout(width="auto", margin="2px 2px 2px 14px")
         self.ir_optim = widgets.Checkbox(description="graph optimization", indent=False, layout=apart)
@@ -122,6 +130,7 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
         self._controls = {
             "device": self.device,
             "precision": self.precision,
+            "fp32_ops": self.fp32_ops,
             "onednn": self.onednn,
             "threads": self.threads,
             "ir_optim": self.ir_optim,
@@ -139,13 +148,18 @@ class ConfigPanel(widgets.HBox):  # type: ignore[misc]
         self._config, self._quiet = config, True
         for name, control in self._controls.items():
             value = getattr(config, name)
-            control.value = _ONEDNN_WORD[value] if name == "onednn" else value
+            if name == "onednn":
+                value = _ONEDNN_WORD[value]
+            elif name == "fp32_ops":
+                value = ", ".join(value)
+            control.value = value
         self._quiet = False
 
     def _changed(self, _: object) -> None:
         if not self._quiet:
             values = {name: control.value for name, control in self._controls.items()}
             values["onednn"] = _ONEDNN[values["onednn"]]
+            values["fp32_ops"] = values["fp32_ops"].replace(",", " ").split()
             self._config = self._config.replace(**values)
             self._on_config(self._config)
 
