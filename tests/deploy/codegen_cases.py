@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.config import InferenceConfig
+from workbench.config.fp32 import BFLOAT16_OPS
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,21 @@ CASES = {
         "program",
         InferenceConfig(
             onednn=True,
+            precision="bf16",
+            fp32_ops=("conv2d",),
             memory_optim=True,
             disabled_passes=("conv_bn_fuse_pass",),
             enabled_passes=("delete_dropout_op_pass",),
         ),
         [
             "config.enable_mkldnn()",
+            "config.enable_mkldnn_bfloat16()",
+            f"config.set_bfloat16_op({set(BFLOAT16_OPS) - {'conv2d', 'fused_conv2d'}})",
             "config.enable_memory_optim()",
             "config.pass_builder().delete_pass('conv_bn_fuse_pass')",
             "config.pass_builder().append_pass('delete_dropout_op_pass')",
         ],
-        ["c", "go"],
+        ["cpp", "c", "go", "r"],
     ),
     "combined": Case(
         "digits", "combined", InferenceConfig(ir_optim=False), ["config.switch_ir_optim(False)"], ["c"]
@@ -110,12 +115,18 @@ BF16 = InferenceConfig(precision="bf16")
 # What no machine without a GPU runs: compiled alone.
 GPU = {
     "bf16": InferenceConfig(
-        device="gpu", device_id=1, gpu_memory_mb=500, precision="bf16", memory_optim=True
+        device="gpu",
+        device_id=1,
+        gpu_memory_mb=500,
+        precision="bf16",
+        fp32_ops=("conv2d", "softmax"),
+        memory_optim=True,
     ),
     "TensorRT": InferenceConfig(
         device="gpu",
         trt=True,
         precision="int8",
+        fp32_ops=("softmax",),
         trt_workspace_size=1 << 32,
         trt_max_batch_size=4,
         trt_min_subgraph_size=5,

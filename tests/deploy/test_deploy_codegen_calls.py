@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.config import InferenceConfig, ModelFiles, native_calls
+from workbench.config.fp32 import BFLOAT16_OPS
 from workbench.deploy.codegen import generate
 from workbench.deploy.codegen.calls import CPP, GO, PYTHON, Api, C, R
 
@@ -112,6 +113,33 @@ def test_the_calls_on_a_gpu() -> None:
     ]
 
 
+def test_op_types_in_fp32_are_written_as_each_language_has_a_set_and_a_list() -> None:
+    every = set(BFLOAT16_OPS)
+    config = InferenceConfig(precision="bf16", fp32_ops=tuple(every - {"relu", "scale"}))
+    assert [_calls(api, config, "program").lines[-1] for api in (PYTHON, CPP, C, GO, R)] == [
+        'config.set_bfloat16_op({"relu", "scale"})',
+        'config.SetBfloat16Op({"relu", "scale"});',
+        'PD_ConfigSetBfloat16Op(config, 2, (const char*[]){"relu", "scale"});',
+        'config.SetBfloat16Op([]string{"relu", "scale"})',
+        'config$set_bfloat16_op(import_builtins(convert = FALSE)$set(list("relu", "scale")))',
+    ]
+    config = InferenceConfig(device="gpu", precision="fp16", fp32_ops=("softmax",))
+    for api, line in (
+        (PYTHON, 'config.exp_disable_mixed_precision_ops({"softmax"})'),
+        (CPP, 'config.Exp_DisableMixedPrecisionOps({"softmax"});'),
+        (R, 'config$exp_disable_mixed_precision_ops(import_builtins(convert = FALSE)$set(list("softmax")))'),
+    ):
+        assert _calls(api, config, "pir").lines[1] == line
+    config = config.replace(trt=True)
+    assert [_calls(api, config, "program").lines[2] for api in (PYTHON, CPP, C, GO, R)] == [
+        'config.exp_disable_tensorrt_ops(["softmax"])',
+        'config.Exp_DisableTensorRtOPs({"softmax"});',
+        'PD_ConfigDisableTensorRtOPs(config, 1, (const char*[]){"softmax"});',
+        'config.DisableTensorRtOPs([]string{"softmax"})',
+        'config$exp_disable_tensorrt_ops(list("softmax"))',
+    ]
+
+
 @pytest.mark.parametrize(
     ("config", "ir", "in_c", "in_go"),
     [
@@ -140,6 +168,18 @@ def test_the_calls_on_a_gpu() -> None:
             "pir",
             [],
             ["takes no precision for a GPU: it runs in fp32, not in fp16"],
+        ),
+        (
+            InferenceConfig(device="gpu", precision="fp16", fp32_ops=("a", "b")),
+            "pir",
+            ["exp_disable_mixed_precision_ops: these op types run in the lower precision, too: a, b"],
+            ["takes no precision for a GPU: it runs in fp32, not in fp16"],
+        ),
+        (
+            InferenceConfig(device="gpu", precision="bf16", fp32_ops=("a",)),
+            "program",
+            ["no bf16 for enable_use_gpu: it runs in fp32"],
+            ["takes no precision for a GPU: it runs in fp32, not in bf16"],
         ),
         (
             InferenceConfig(device="gpu", trt=True, precision="bf16"),
@@ -191,6 +231,7 @@ _NAMES = st.lists(st.sampled_from(["a_pass", "b_pass", "c_pass"]), max_size=2).m
         InferenceConfig,
         device=st.sampled_from(["cpu", "gpu"]),
         precision=st.sampled_from(["fp32", "fp16", "bf16", "int8"]),
+        fp32_ops=st.sampled_from([(), ("softmax",), ("conv2d", "softmax")]),
         onednn=st.sampled_from([None, True, False]),
         ir_optim=st.booleans(),
         memory_optim=st.booleans(),
@@ -211,4 +252,7 @@ def test_no_call_is_dropped_without_a_word(
         written = _calls(api, config, ir, release)
         left_out = [text for text in written.missing if "has no call" in text]
         with_executor = any("enable_memory_optim, which" in text for text in left_out)
-        assert len(written.lines) + len(left_out) + with_executor == len(calls)
+        # Where the GPU runs in fp32 anyhow, that alone is said.
+        listed = any(call.method == "exp_disable_mixed_precision_ops" for call in calls)
+        all_fp32 = listed and any("runs in fp32" in text for text in written.missing)
+        assert len(written.lines) + len(left_out) + with_executor + all_fp32 == len(calls)

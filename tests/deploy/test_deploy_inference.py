@@ -114,6 +114,15 @@ def test_every_setting_becomes_part_of_the_config() -> None:
     assert "threads: 3" in config.summary()
 
 
+def test_op_types_without_mixed_precision_become_part_of_the_config() -> None:
+    config = Config("somewhere")
+    config.enable_use_gpu(100, 0, AnalysisConfig.Precision.Half)
+    # Scripts name the first two as a matter of course.
+    config.exp_disable_mixed_precision_ops({"feed", "fetch", "softmax"})
+    expected = InferenceConfig(device="gpu", precision="fp16", fp32_ops=("softmax",))
+    assert config.inference_config == expected
+
+
 def test_what_was_asked_can_be_read_back() -> None:
     config = Config("a", "b")
     assert (config.prog_file(), config.params_file(), config.model_dir()) == ("a", "b", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,11 @@ class Config:
             device_id=device_id,
             precision=_precision(precision_mode),
         )
+
+    def exp_disable_mixed_precision_ops(self, ops: Iterable[str]) -> None:
+        """Keep ops of these types in fp32 where the precision is lower."""
+        # Scripts often name these two, and inputs and outputs are never converted.
+        self._ask(fp32_ops=tuple(name for name in ops if name not in ("feed", "fetch")))
 
     def disable_gpu(self) -> None:
         """Run on the CPU."""

@@ -11,22 +11,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workbench.config import Call
-from workbench.config.calls import NativePrecision
-from workbench.deploy.codegen import literals
+from workbench.config.calls import NativePrecision, NativeSet
+from workbench.deploy.codegen import literals, statements
 
 Release = tuple[int, ...]
 Method = tuple[str, str]
 """What a call is made on, and its name in Python."""
 
 _ENABLE_USE_GPU: Method = ("config", "enable_use_gpu")
+_KEEP_IN_FP32: Method = ("config", "exp_disable_mixed_precision_ops")
 _NEW_EXECUTOR: Method = ("config", "enable_new_executor")
 _MEMORY_OPTIM: Method = ("config", "enable_memory_optim")
 
-# What follows where an API lacks a call; {0} stands for the call's names of passes.
+# What follows where an API lacks a call; {0} stands for the names that it takes.
 _CONSEQUENCES: Mapping[Method, str] = {
     ("config", "disable_mkldnn"): "oneDNN stays as the release has it, on in 3.x",
     ("config", "enable_mkldnn_int8"): "it runs in fp32, not in int8",
     ("config", "set_optimization_level"): "every optimization pass runs",
+    _KEEP_IN_FP32: "these op types run in the lower precision, too: {0}",
     _NEW_EXECUTOR: "enable_memory_optim, which fails without it on a .json model, is left out too",
     ("config", "delete_pass"): "the pass {0} stays on",
     ("config", "enable_custom_passes"): "these passes are not added: {0}",
@@ -59,6 +61,7 @@ class Api:
         statement: a statement from what the call is made on, the call's name and its arguments.
         literal: a text as a literal.
         list_of: a list of literals.
+        set_of: a set of literals.
         booleans: how False and True are written.
         precisions: the precisions it has, by Paddle's name in Python.
         number: a whole number as a literal.
@@ -70,6 +73,7 @@ class Api:
     statement: Callable[[str, str, Sequence[str]], str]
     literal: Callable[[str], str]
     list_of: Callable[[Sequence[str]], str]
+    set_of: Callable[[Sequence[str]], str]
     booleans: tuple[str, str]
     precisions: Mapping[str, str]
     number: Callable[[int], str] = str
@@ -84,6 +88,8 @@ class Api:
         precision = False
         for call in calls:
             method = call[:2]
+            if method == _KEEP_IN_FP32 and not self._lowers(calls):
+                continue  # all of it runs in fp32, which is said with the GPU
             if method in lacking:
                 missing.append(self._lack(call))
                 continue
@@ -98,9 +104,19 @@ class Api:
 
     def _lack(self, call: Call) -> str:
         first = call.args[0] if call.args else ""
-        passes = ", ".join(first) if isinstance(first, list) else first
+        many = first.names if isinstance(first, NativeSet) else first
+        names = ", ".join(many) if isinstance(many, (list, tuple)) else many
         what = _CONSEQUENCES.get(call[:2], "the program does without it")
-        return f"{self.name} has no call for {call.method}: {what.format(passes)}"
+        return f"{self.name} has no call for {call.method}: {what.format(names)}"
+
+    def _lowers(self, calls: Sequence[Call]) -> bool:
+        """Whether this API can ask for a lower precision on a GPU, and the calls do."""
+        return self.gpu_precision != "never" and any(
+            isinstance(one, NativePrecision) and one.precision in self.precisions
+            for call in calls
+            if call[:2] == _ENABLE_USE_GPU
+            for one in call.args
+        )
 
     def _fit(self, method: Method, args: tuple[Any, ...]) -> tuple[list[Any], list[str]]:
         """The arguments as this API takes them, and what is lost by that."""
@@ -126,6 +142,8 @@ class Api:
             return self.number(value)
         if isinstance(value, NativePrecision):
             return self.precisions[value.precision]
+        if isinstance(value, NativeSet):
+            return self.set_of([self.literal(one) for one in value.names])
         if isinstance(value, list):
             return self.list_of([self.literal(one) for one in value])
         return self.literal(value)
@@ -139,10 +157,13 @@ def _cpp_methods(release: Release) -> dict[Method, str]:
     onednn, one_dnn = ("ONEDNN", "Onednn") if release >= (3, 2) else ("MKLDNN", "Mkldnn")
     return {
         _ENABLE_USE_GPU: "EnableUseGpu",
+        _KEEP_IN_FP32: "Exp_DisableMixedPrecisionOps",
         ("config", "enable_tensorrt_engine"): "EnableTensorRtEngine",
+        ("config", "exp_disable_tensorrt_ops"): "Exp_DisableTensorRtOPs",
         ("config", "enable_mkldnn"): f"Enable{onednn}",
         ("config", "disable_mkldnn"): f"Disable{onednn}",
         ("config", "enable_mkldnn_bfloat16"): f"Enable{one_dnn}Bfloat16",
+        ("config", "set_bfloat16_op"): "SetBfloat16Op",
         ("config", "enable_mkldnn_int8"): f"Enable{one_dnn}Int8",
         ("config", "set_cpu_math_library_num_threads"): "SetCpuMathLibraryNumThreads",
         ("config", "set_optimization_level"): "SetOptimizationLevel",
@@ -160,8 +181,10 @@ def _c_methods(release: Release) -> dict[Method, str]:
     found = {
         _ENABLE_USE_GPU: "EnableUseGpu",
         ("config", "enable_tensorrt_engine"): "EnableTensorRtEngine",
+        ("config", "exp_disable_tensorrt_ops"): "DisableTensorRtOPs",
         ("config", "enable_mkldnn"): "EnableMKLDNN",
         ("config", "enable_mkldnn_bfloat16"): "EnableMkldnnBfloat16",
+        ("config", "set_bfloat16_op"): "SetBfloat16Op",
         ("config", "enable_mkldnn_int8"): "EnableMkldnnInt8",
         ("config", "set_cpu_math_library_num_threads"): "SetCpuMathLibraryNumThreads",
         ("config", "switch_ir_optim"): "SwitchIrOptim",
@@ -183,49 +206,23 @@ def _go_methods(release: Release) -> dict[Method, str]:
     return found
 
 
-def _cpp_statement(target: str, name: str, args: Sequence[str]) -> str:
-    owner = "config." if target == "config" else "config.pass_builder()->"
-    return f"{owner}{name}({', '.join(args)});"
-
-
-def _c_statement(target: str, name: str, args: Sequence[str]) -> str:
-    # Calls that Python makes without an argument are switches in C.
-    switch = name in ("EnableNewExecutor", "EnableMemoryOptim")
-    return f"PD_Config{name}({', '.join(('config', *args, *(['TRUE'] if switch else [])))});"
-
-
-def _go_statement(target: str, name: str, args: Sequence[str]) -> str:
-    return f"config.{name}({', '.join(args) or ('true' if name == 'EnableMemoryOptim' else '')})"
-
-
-def _python_statement(target: str, name: str, args: Sequence[str]) -> str:
-    return f"config{'' if target == 'config' else '.pass_builder()'}.{name}({', '.join(args)})"
-
-
-def _r_statement(target: str, name: str, args: Sequence[str]) -> str:
-    return f"config${'' if target == 'config' else 'pass_builder()$'}{name}({', '.join(args)})"
-
-
-def _r_number(value: int) -> str:
-    # A whole number of R has 32 bits.
-    return f"{value}L" if abs(value) < 2**31 else f'py_eval("{value}", convert = FALSE)'
-
-
 PYTHON = Api(
     name="Paddle's Python API",
     methods=None,
-    statement=_python_statement,
+    statement=statements.python_statement,
     literal=literals.python,
     list_of=lambda items: f"[{', '.join(items)}]",
+    set_of=statements.in_braces,
     booleans=("False", "True"),
     precisions={name: f"PrecisionType.{name}" for name in ("Float32", "Half", "Bfloat16", "Int8")},
 )
 CPP = Api(
     name="Paddle's C++ API",
     methods=_cpp_methods,
-    statement=_cpp_statement,
+    statement=statements.cpp_statement,
     literal=literals.c,
-    list_of=lambda items: f"{{{', '.join(items)}}}",
+    list_of=statements.in_braces,
+    set_of=statements.in_braces,
     booleans=("false", "true"),
     precisions={
         "Float32": "PrecisionType::kFloat32",
@@ -237,9 +234,10 @@ CPP = Api(
 C = Api(
     name="Paddle's C API",
     methods=_c_methods,
-    statement=_c_statement,
+    statement=statements.c_statement,
     literal=literals.c,
-    list_of=lambda items: f"{{{', '.join(items)}}}",
+    list_of=statements.c_array,
+    set_of=statements.c_array,
     booleans=("FALSE", "TRUE"),
     precisions={
         "Float32": "PD_PRECISION_FLOAT32",
@@ -251,9 +249,10 @@ C = Api(
 GO = Api(
     name="Paddle's Go API",
     methods=_go_methods,
-    statement=_go_statement,
+    statement=statements.go_statement,
     literal=literals.go,
-    list_of=lambda items: f"[]string{{{', '.join(items)}}}",
+    list_of=statements.go_slice,
+    set_of=statements.go_slice,
     booleans=("false", "true"),
     precisions={
         "Float32": "paddle.PrecisionFloat32",
@@ -265,10 +264,11 @@ GO = Api(
 R = Api(
     name="Paddle's Python API from R",
     methods=None,
-    statement=_r_statement,
+    statement=statements.r_statement,
     literal=literals.r,
-    list_of=lambda items: f"list({', '.join(items)})",
+    list_of=statements.r_list,
+    set_of=statements.r_set,
     booleans=("FALSE", "TRUE"),
     precisions={name: f"inference$PrecisionType${name}" for name in ("Float32", "Half", "Bfloat16", "Int8")},
-    number=_r_number,
+    number=statements.r_number,
 )

@@ -106,10 +106,11 @@ def model_files(model: Model) -> ModelFiles:
 
 
 def _notices(config: InferenceConfig, model: Model, release: Release) -> tuple[str, ...]:
-    from workbench.core.defects import Situation, check
+    from workbench.core.defects import Situation, check, unknown_op_types
 
     # Where it will run is not known here: whether that is a GPU build is seen there.
-    return tuple(check(Situation(config, model.ir, release, gpu_build=True)))
+    known = check(Situation(config, model.ir, release, gpu_build=True))
+    return (*known, *unknown_op_types(config, {op.type for op in model.graph().ops}))
 
 
 def _inputs(model: Model, to: Language, shapes: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:

@@ -49,8 +49,10 @@ void PD_ConfigEnableUseGpu(PD_Config* config, uint64_t memory_pool_init_size_mb,
 void PD_ConfigEnableTensorRtEngine(PD_Config* config, int64_t workspace_size, int32_t max_batch_size,
                                    int32_t min_subgraph_size, PD_PrecisionType precision, PD_Bool use_static,
                                    PD_Bool use_calib_mode);
+void PD_ConfigDisableTensorRtOPs(PD_Config* config, size_t ops_num, const char** ops_name);
 void PD_ConfigEnableMKLDNN(PD_Config* config);
 void PD_ConfigEnableMkldnnBfloat16(PD_Config* config);
+void PD_ConfigSetBfloat16Op(PD_Config* config, size_t ops_num, const char** op_list);
 void PD_ConfigEnableMkldnnInt8(PD_Config* config);
 void PD_ConfigSetCpuMathLibraryNumThreads(PD_Config* config, int32_t cpu_math_library_num_threads);
 void PD_ConfigSwitchIrOptim(PD_Config* config, PD_Bool x);

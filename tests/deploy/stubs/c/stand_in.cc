@@ -47,8 +47,14 @@ void PD_ConfigEnableTensorRtEngine(PD_Config* config, int64_t workspace_size, in
   config->config.EnableTensorRtEngine(workspace_size, max_batch_size, min_subgraph_size, precision_of(precision),
                                       use_static, use_calib_mode);
 }
+void PD_ConfigDisableTensorRtOPs(PD_Config* config, size_t ops_num, const char** ops_name) {
+  config->config.Exp_DisableTensorRtOPs(std::vector<std::string>(ops_name, ops_name + ops_num));
+}
 void PD_ConfigEnableMKLDNN(PD_Config* config) { config->config.EnableONEDNN(); }
 void PD_ConfigEnableMkldnnBfloat16(PD_Config* config) { config->config.EnableOnednnBfloat16(); }
+void PD_ConfigSetBfloat16Op(PD_Config* config, size_t ops_num, const char** op_list) {
+  config->config.SetBfloat16Op(std::unordered_set<std::string>(op_list, op_list + ops_num));
+}
 void PD_ConfigEnableMkldnnInt8(PD_Config* config) { config->config.EnableOnednnInt8(); }
 void PD_ConfigSetCpuMathLibraryNumThreads(PD_Config* config, int32_t cpu_math_library_num_threads) {
   config->config.SetCpuMathLibraryNumThreads(cpu_math_library_num_threads);

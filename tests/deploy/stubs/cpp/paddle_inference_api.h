@@ -43,15 +43,18 @@ struct AnalysisConfig {
 
   void EnableUseGpu(uint64_t memory_pool_init_size_mb, int device_id = 0,
                     Precision precision_mode = Precision::kFloat32);
+  void Exp_DisableMixedPrecisionOps(const std::unordered_set<std::string>& black_list);
   void EnableTensorRtEngine(int64_t workspace_size = 1 << 30, int max_batch_size = 1,
                             int min_subgraph_size = 3, Precision precision = Precision::kFloat32,
                             bool use_static = false, bool use_calib_mode = true,
                             bool use_cuda_graph = false);
+  void Exp_DisableTensorRtOPs(const std::vector<std::string>& ops);
 
   void SetCpuMathLibraryNumThreads(int cpu_math_library_num_threads);
   void EnableONEDNN();
   void DisableONEDNN();
   void EnableOnednnBfloat16();
+  void SetBfloat16Op(std::unordered_set<std::string> op_list);
   void EnableOnednnInt8(const std::unordered_set<std::string>& op_list = {});
   // The names until 3.1; from 3.2 on they warn.
   void EnableMKLDNN();

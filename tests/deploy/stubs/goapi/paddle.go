@@ -53,6 +53,15 @@ func with(text string, use func(*C.char)) {
 	use(c)
 }
 
+func withAll(texts []string, use func(C.size_t, **C.char)) {
+	all := make([]*C.char, len(texts)+1)
+	for i, text := range texts {
+		all[i] = C.CString(text)
+		defer C.free(unsafe.Pointer(all[i]))
+	}
+	use(C.size_t(len(texts)), &all[0])
+}
+
 func NewConfig() *Config { return &Config{C.PD_ConfigCreate()} }
 
 func (config *Config) SetModel(model, params string) {
@@ -73,9 +82,17 @@ func (config *Config) EnableTensorRtEngine(workspaceSize int64, maxBatchSize int
 		C.int32_t(minSubgraphSize), C.PD_PrecisionType(precision), boolean(useStatic), boolean(useCalibMode))
 }
 
+func (config *Config) DisableTensorRtOPs(ops []string) {
+	withAll(ops, func(num C.size_t, names **C.char) { C.PD_ConfigDisableTensorRtOPs(config.c, num, names) })
+}
+
 func (config *Config) EnableONEDNN() { C.PD_ConfigEnableMKLDNN(config.c) }
 
 func (config *Config) EnableMkldnnBfloat16() { C.PD_ConfigEnableMkldnnBfloat16(config.c) }
+
+func (config *Config) SetBfloat16Op(opList []string) {
+	withAll(opList, func(num C.size_t, ops **C.char) { C.PD_ConfigSetBfloat16Op(config.c, num, ops) })
+}
 
 func (config *Config) SetCpuMathLibraryNumThreads(mathThreadsNum int) {
 	C.PD_ConfigSetCpuMathLibraryNumThreads(config.c, C.int32_t(mathThreadsNum))
