@@ -74,7 +74,7 @@ def double(world: World) -> type:
 
         def __init__(self, model: Any, config: wb.InferenceConfig, *, time_limit: float | None) -> None:
             self.config, self.time_limit = config, time_limit
-            self.pid, self._worker = 1, None
+            self.pid, self.passes_begun = 1, ()
 
         def __enter__(self) -> Session:
             world.open += 1

@@ -15,7 +15,7 @@ from workbench.core.log import read_pass_log
 from workbench.errors import ConfigError, WorkbenchError
 
 
-def _tiny_pir() -> str:
+def tiny_pir() -> str:
     """The smallest PIR model: data, relu, fetch, in the file format of the first release that writes it."""
     tensor = {"#": "0.t_dtensor", "D": [{"#": "0.t_f32"}, [1], "NCHW", [], 0]}
 
@@ -65,7 +65,7 @@ def default_passes(
     if ir == "pir":
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
             model = Path(folder) / "tiny.json"
-            model.write_text(_tiny_pir())
+            model.write_text(tiny_pir())
             # It has no parameters, and Paddle refuses an empty file of them but not a missing one.
             files = ModelFiles("pir", str(model), str(Path(folder) / "tiny.pdiparams"))
             message = {"op": "load", "files": files[1:], "calls": native_calls(plain, files, release)}
@@ -78,6 +78,15 @@ def default_passes(
     with _lock:
         _known[key] = found
     return found
+
+
+def planned_passes(
+    ask: Ask, runtime: str, release: tuple[int, ...], ir: str, config: InferenceConfig
+) -> tuple[str, ...]:
+    """The passes that run for this config, in order, each once and by the name that switches it off."""
+    named = (*config.enabled_passes, *default_passes(ask, runtime, release, ir, config))
+    off = {_registered(name) for name in config.disabled_passes}
+    return tuple(name for name in dict.fromkeys(map(_registered, named)) if name not in off)
 
 
 def check_disabled(
@@ -110,4 +119,8 @@ def check_disabled(
 
 
 def _both_names(names: Iterable[str]) -> list[str]:
-    return [known for name in names for known in (name, REGISTERED_AS.get(name, name))]
+    return [known for name in names for known in (name, _registered(name))]
+
+
+def _registered(name: str) -> str:
+    return REGISTERED_AS.get(name, name)

@@ -19,7 +19,7 @@ from workbench.config import InferenceConfig, ModelFiles, native_calls, to_code
 from workbench.core.defects import Situation, check, release_of, unknown_op_types
 from workbench.core.log import PassRun, read_pass_log
 from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, OutputPart, TimedRuns
-from workbench.core.pipeline import check_disabled
+from workbench.core.pipeline import check_disabled, planned_passes
 from workbench.core.process import Progress, Sink, Worker
 from workbench.core.runtimes import warm
 from workbench.core.spool import Spool
@@ -87,6 +87,7 @@ class Session:
         self._segments = OutputSegments()
         self._fed: dict[str, Array] | None = None
         self._listed: tuple[OpOutput, ...] = ()
+        self._begun: tuple[PassRun, ...] = ()
         _sessions.add(self)
 
     # What it is
@@ -121,8 +122,38 @@ class Session:
         """The plain Paddle program that creates the same predictor."""
         return to_code(self.config, self._files(None), self._release())
 
+    def passes(self) -> tuple[str, ...]:
+        """The passes that would run, in order, each once and by the name that switches it off.
+
+        They are asked of a worker of their own: no predictor is created for the model, and one that is there
+        stays as it is.
+
+        Raises:
+            ConfigError: if the config asks for what this runtime cannot do.
+            ModelError: if this release of Paddle cannot load the model.
+            WorkbenchError: if the runtime cannot be asked.
+        """
+        with contextlib.closing(Worker(warm(self.config.runtime))) as worker:
+            self._check(worker)
+            ask = self._asker(worker)
+            return planned_passes(ask, worker.warm.python, self._release(), self.model.ir, self.config)
+
+    @property
+    def passes_begun(self) -> tuple[PassRun, ...]:
+        """The passes that the last creation of the predictor began, of one that Paddle refused too.
+
+        The last of them is then the one it ended in. There are none where the worker ended over it, whose log
+        is gone with it: what is known then is `WorkerDiedError.pass_name`.
+        """
+        return self._begun
+
     def _release(self) -> tuple[int, ...]:
         return release_of(warm(self.config.runtime).about["paddle"])
+
+    def _check(self, worker: Worker) -> list[str]:
+        about = worker.warm.about
+        gpu_build = bool(about["gpu_build"])
+        return check(Situation(self.config, self.model.ir, release_of(about["paddle"]), gpu_build))
 
     # Creating the predictor
 
@@ -181,9 +212,10 @@ class Session:
         progress: Progress | None,
         time_limit: float | None,
     ) -> Loaded:
+        self._begun = ()
+        notices = self._check(worker)
         about = worker.warm.about
         release = release_of(about["paddle"])
-        notices = check(Situation(self.config, self.model.ir, release, bool(about["gpu_build"])))
         if self.config.fp32_ops:
             notices += unknown_op_types(self.config, {op.type for op in self.model.graph().ops})
         if self.config.disabled_passes:
@@ -202,18 +234,20 @@ class Session:
                 "folder": None if dump_dir is None else str(dump_dir),
             }
             worker.clear_log()
-            reply = self._ask(
-                worker,
-                message,
-                doing="creating the predictor",
-                sink=sink,
-                progress=progress,
-                time_limit=time_limit,
-            )
-        log = worker.log()
-        runs = tuple(read_pass_log(log).runs)
-        given, more = self._compare(reply, runs, about, log)
-        return Loaded(given, (*notices, *more), reply["create_s"], runs, log)
+            try:
+                reply = self._ask(
+                    worker,
+                    message,
+                    doing="creating the predictor",
+                    sink=sink,
+                    progress=progress,
+                    time_limit=time_limit,
+                )
+            finally:
+                log = worker.log() if worker.alive else ""
+                self._begun = tuple(read_pass_log(log).runs)
+        given, more = self._compare(reply, self._begun, about, log)
+        return Loaded(given, (*notices, *more), reply["create_s"], self._begun, log)
 
     def _asker(self, worker: Worker) -> Callable[[dict[str, Any]], tuple[dict[str, Any], str]]:
         def ask(message: dict[str, Any]) -> tuple[dict[str, Any], str]:

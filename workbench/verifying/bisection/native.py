@@ -17,9 +17,8 @@ from workbench.bench.ablation.looking import registered
 from workbench.bench.benchmark import go_on
 from workbench.config import InferenceConfig
 from workbench.core import Session
-from workbench.core.log import read_pass_log
-from workbench.core.pipeline import _tiny_pir, default_passes
-from workbench.errors import CancelledError, NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
+from workbench.core.pipeline import tiny_pir
+from workbench.errors import CancelledError, TimeLimitError, WorkbenchError, WorkerDiedError
 from workbench.models import Model, load
 from workbench.verifying.bisection.checks import FAILURES, TOO_LONG, Check, LatencyCheck, Phase, SessionCheck
 from workbench.verifying.bisection.outcome import On, Outcome
@@ -36,17 +35,7 @@ _needed: dict[Any, tuple[str, ...]] = {}
 def pipeline(model: Model, config: InferenceConfig) -> tuple[str, ...]:
     """The passes that run for a config, in order, each once and by the name that switches it off."""
     with Session(model, config, time_limit=DEFAULT_LIMIT_S) as session:
-        session.start()
-        worker = session._ready()
-        ask, release = session._asker(worker), session._release()
-        try:
-            names = default_passes(ask, worker.warm.python, release, model.ir, config)
-        except NativeError:
-            session.load()  # what cannot be asked for is said better there
-            raise
-    off = {registered(name) for name in config.disabled_passes}
-    found = dict.fromkeys(map(registered, (*config.enabled_passes, *names)))
-    return tuple(name for name in found if name not in off)
+        return session.passes()
 
 
 def needed(model: Model, config: InferenceConfig, cancel: threading.Event) -> tuple[str, ...]:
@@ -60,7 +49,7 @@ def needed(model: Model, config: InferenceConfig, cancel: threading.Event) -> tu
     if plain not in _needed:
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
             file = Path(folder) / "tiny.json"
-            file.write_text(_tiny_pir())
+            file.write_text(tiny_pir())
             tiny = load(file)
             names = pipeline(tiny, plain)
             # What Paddle keeps at the lowest level of optimization, in which it is cut down further.
@@ -229,12 +218,8 @@ def took(runs: Sequence[Outcome]) -> float | None:
 
 def _ran(session: Session, error: Exception, passes: Sequence[str]) -> tuple[str, ...] | None:
     """The passes that a predictor which was not created got through, and the one it ended in."""
-    worker = session._worker
     if isinstance(error, WorkerDiedError):
         # Its log is gone with it; what comes after the pass it names did not run.
         last = registered(error.pass_name)
         return tuple(passes[: passes.index(last) + 1]) if last in passes else None
-    if worker is None or not worker.alive:
-        return None
-    found = [registered(run.name) for run in read_pass_log(worker.log()).runs]
-    return tuple(dict.fromkeys(found)) or None
+    return tuple(dict.fromkeys(registered(run.name) for run in session.passes_begun)) or None
