@@ -1,8 +1,9 @@
 """``make bench``: what the workbench costs beside the plain way, as ratios taken in one run.
 
 ``--no-deep`` leaves out what needs the sample ``deep``; ``--only-graph`` all but the graph explorer,
-``--only-verdicts`` all but the two hundred comparisons of configs that are equal, or are not, and
-``--only-tuning`` all but tuning beside an exhaustive search.
+``--only-verdicts`` all but the two hundred comparisons of configs that are equal, or are not,
+``--only-tuning`` all but tuning beside an exhaustive search, and ``--only-divergence`` all but the memory
+that comparing ``deep`` op by op takes.
 
 Prints a table and judges nothing: machines are noisy. The goals stand beside the figures.
 """
@@ -27,6 +28,7 @@ from rich.table import Table
 
 import workbench as wb
 from tests.performance.browser import explorer_rows
+from tests.performance.divergence import divergence_rows
 from tests.performance.tuning import tuning_rows
 from tests.performance.verdicts import verdict_rows
 from workbench.bench.stats import compare
@@ -265,7 +267,7 @@ def main() -> None:
     table = Table("measured", "figure", "goal", "beside it", title="make bench", title_justify="left")
     deep = "--no-deep" not in sys.argv
     rows: list[Row] = []
-    only = {name for name in ("graph", "verdicts", "tuning") if f"--only-{name}" in sys.argv}
+    only = {name for name in ("graph", "verdicts", "tuning", "divergence") if f"--only-{name}" in sys.argv}
     if not only:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -276,6 +278,8 @@ def main() -> None:
         rows += verdict_rows(VERDICTS)
     if not only or "tuning" in only:
         rows += tuning_rows()
+    if "divergence" in only or (not only and deep):
+        rows += divergence_rows()
     if not only or "graph" in only:
         rows += explorer_rows(deep)
     for row in rows:
