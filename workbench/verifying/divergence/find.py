@@ -208,9 +208,7 @@ class _Finding:
                 reasons[standing.op] = LARGE
         if not chunks:
             return (), []
-        last = chunks[-1].pieces[-1].pair
-        shaky = unsteady(last, outputs[0][last.first.output].size, sessions, self.inputs)
-        for one, differs in zip(self.sides, shaky, strict=True):
+        for one, differs in zip(self.sides, unsteady(chunks, sessions, self.inputs), strict=True):
             if differs:
                 self.notices.append(
                     f"{one.trace.config.label}: two runs on the same inputs differ, so a small one may "
