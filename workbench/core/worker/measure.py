@@ -119,6 +119,11 @@ class Hooked:
     """A clone that notes the moment of each op's output, and can look at the output itself.
 
     A hook cannot be taken away again, so it is put on a clone and the predictor stays as it is.
+
+    In PIR making the clone runs the passes again, and its first run builds what depends on what, which takes
+    the longer the more ops there are; a later run, with the hook, costs little more than a plain one. With
+    10,000 ops under 3.3.1: 33 s for the clone, 23 s for the first run, 0.4 s for each later one, of CPU
+    (``AnalysisPredictor::Clone`` and ``PirInterpreter::PreAnalysis``, as a debugger shows them at work).
     """
 
     def __init__(self, clone: Any) -> None:
