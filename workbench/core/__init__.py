@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from workbench.core.creation import Loaded, native_files
 from workbench.core.log import Matches, PassRun, read_pass_log
 from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, OutputPart, TimedRuns
 from workbench.core.runtimes import interpreter, register, registered, warm
-from workbench.core.session import Loaded, Session, native_files, sessions
+from workbench.core.session import Session, sessions
 from workbench.core.spool import Spool
 
 __all__ = [

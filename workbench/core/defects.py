@@ -3,7 +3,7 @@
 Measured on the CPU wheels 3.3.1, 3.0.0, 3.2.2 and 2.6.2 where a row does not say otherwise. The ways round
 that need other native calls are in `workbench.config.calls`; a file that is not there is found by
 `workbench.models`; what shows only in what a predictor was given (precision, passes) is compared by
-`workbench.core.session`.
+`workbench.core.given`.
 """
 
 from __future__ import annotations
