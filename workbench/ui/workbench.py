@@ -20,7 +20,7 @@ from workbench.ui.controls import ConfigPanel, InputPanel, facts_html, words
 from workbench.ui.document import alone
 from workbench.ui.jobs import Jobs
 from workbench.ui.panels import Host, LatencyPanel, Panel, PassesPanel, RunPanel, VerifyPanel
-from workbench.ui.panels.host import FIND_IT, Work
+from workbench.ui.panels.host import Work, button, row, to_the_pass
 from workbench.ui.picture import picture_svg
 from workbench.verifying.bisection import Bisection
 from workbench.verifying.bisection.checks import FAILURES
@@ -65,31 +65,23 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     # The parts
 
     def _build(self) -> None:
-        slim = widgets.Layout(width="auto")
         self.config_panel = ConfigPanel(self.config, self._config_changed)
-        self._apply = widgets.Button(
-            description="Trace", icon="refresh", layout=slim, tooltip="Trace with this config"
-        )
-        self._cancel_button = widgets.Button(
-            description="Cancel", icon="stop", layout=slim, disabled=True, tooltip="Stop the work under way"
-        )
+        self._cancel_button = button("Cancel", "stop", "Stop the work under way", self.cancel)
+        self._cancel_button.disabled = True
         self._progress = widgets.FloatProgress(
             min=0, max=1, layout=widgets.Layout(width="140px", visibility="hidden")
         )
         self._status = widgets.HTML()
         self._notices = widgets.HTML()
         self._head = widgets.VBox((widgets.HTML(facts_html(self.model)), self.config_panel))
-        buttons = (self._apply, self._cancel_button, self._progress, self._status)
+        apply = button("Trace", "refresh", "Trace with this config", self.retrace)
         self._bar = widgets.VBox(
-            (
-                widgets.HBox(buttons, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
-                self._notices,
-            )
+            (row(apply, self._cancel_button, self._progress, self._status), self._notices)
         )
         self._middle = PassesPanel()
         self.passes, self.graph = self._middle.passes, self._middle.graph
         self.inputs = InputPanel(self.model)
-        self._clear = widgets.Button(description="Clear", layout=slim, tooltip="Forget the measurements")
+        self._clear = button("Clear", "", "Forget the measurements", self._forget)
         self._run_status = widgets.HTML()
         host = self._host()
         self._run = RunPanel(host, self._run_status)
@@ -98,10 +90,9 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         self._panels: tuple[Panel, ...] = (self._run, self._latency, self._verify)
         self._seconds = self._latency.seconds
         self.chart_kind, self.chart = self._latency.chart_kind, self._latency.chart
-        controls = (self._run.button, *self._latency.controls, self._clear)
         running = widgets.VBox(
             (
-                widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap")),
+                row(self._run.button, *self._latency.controls, self._clear),
                 self._run_status,
                 self._run.shown,
                 self.chart_kind,
@@ -123,6 +114,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
             shown=lambda: self.trace,
             traced=self._traced,
             select=self._middle.select,
+            cancel=self.cancel,
             start=self._start,
             tell=self._tell,
         )
@@ -130,10 +122,6 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
     def _follow(self) -> None:
         self.passes.observe(self._switched, "disabled")
         self.graph.observe(self._theme_changed, "theme")
-        self._apply.on_click(lambda _: self.retrace())
-        for button in (self._cancel_button, self._verify.reference.cancel):
-            button.on_click(lambda _: self.cancel())
-        self._clear.on_click(lambda _: self._forget())
 
     # What a person does
 
@@ -311,7 +299,7 @@ class Workbench(widgets.VBox):  # type: ignore[misc]
         except FAILURES as error:
             for panel in self._panels:
                 panel.trace_failed()
-            raise WorkbenchError(f"{error}; {FIND_IT}") from error
+            raise to_the_pass(error) from error
         self._trace_s = fresh.loaded.create_s
         old, self.trace = self.trace, fresh
         self._tell(self._status, 0.97, "reading the graphs")

@@ -10,42 +10,32 @@ import ipywidgets as widgets
 
 from workbench.bench.ablation.looking import registered
 from workbench.ui.controls import lines_html, table_html, words
-from workbench.ui.panels.host import Host, Panel
+from workbench.ui.panels.host import Host, WorkPanel, button, row
 from workbench.ui.panels.reference import Reference
 from workbench.verifying.bisection import Bisection, bisect
-from workbench.verifying.sources import TRAINING, source_of
 
 # A Dropdown's values are the words it shows.
 CRASH = "a crash or an error"
+_BEGIN = ("Find the pass", "search", "Switch passes off until it is known which of them do it")
 _CHECKS = {"outputs differ": "output", CRASH: "crash", "it is slower": "latency"}
 
 
-class BisectionPanel(Panel):
+class BisectionPanel(WorkPanel):
     """Switches passes off until the guilty ones are known.
 
     Attributes:
         bisection: the last result.
-        row: what begins it.
         check: what is wrong, in words.
         factor: for latency, the ratio to all passes off that is still right.
-        status: how far it is, and the answer.
-        shown: what was found.
         show_it: selects a guilty pass.
-        switch_off: follows the config that avoids it.
+        use_it: follows the config that avoids it.
     """
 
     def __init__(self, host: Host, reference: Reference) -> None:
         self.bisection: Bisection | None = None
-        self._host = host
         self._reference = reference
         self._next = 0
-        slim, style = widgets.Layout(width="auto"), {"description_width": "initial"}
-        button = widgets.Button(
-            description="Find the pass",
-            icon="search",
-            layout=slim,
-            tooltip="Switch passes off until it is known which of them do it",
-        )
+        style = {"description_width": "initial"}
         self.check = widgets.Dropdown(
             options=list(_CHECKS), description="that makes", style=style, layout=widgets.Layout(width="230px")
         )
@@ -58,35 +48,22 @@ class BisectionPanel(Panel):
             style=style,
             layout=widgets.Layout(width="170px", display="none"),
         )
-        self.show_it = widgets.Button(
-            description="Show it",
-            icon="eye",
-            layout=slim,
-            tooltip="Select the pass in the list and the graph",
+        self.show_it = button("Show it", "eye", "Select the pass in the list and the graph", self._show_pass)
+        self.use_it = button(
+            "Use the config that avoids it", "toggle-off", "Trace and run with that from here on", self._use
         )
-        self.switch_off = widgets.Button(
-            description="Switch it off",
-            icon="toggle-off",
-            layout=slim,
-            tooltip="Follow the config that avoids it",
-        )
-        self.row = widgets.HBox(
-            (button, self.check, self.factor),
-            layout=widgets.Layout(align_items="center", flex_flow="row wrap"),
-        )
-        self.status = widgets.HTML()
-        self._buttons = widgets.HBox((self.show_it, self.switch_off), layout=widgets.Layout(display="none"))
-        self._details = widgets.HTML()
-        self._remark = widgets.HTML()
-        self.shown = widgets.VBox((self._buttons, self._remark, self._details))
-        button.on_click(lambda _: self.start())
+        self._buttons = row(self.show_it, self.use_it)
+        self._buttons.layout.display = "none"
+        self._remark, self._details = widgets.HTML(), widgets.HTML()
+        shown = widgets.VBox((self._buttons, self._remark, self._details))
+        super().__init__(host, "find the pass", _BEGIN, shown, (self.check, self.factor))
         self.check.observe(self._check_chosen, "value")
-        self.show_it.on_click(lambda _: self._show_pass())
-        self.switch_off.on_click(lambda _: self._avoid())
 
-    def start(self) -> None:
-        """Look for the passes that make the check chosen fail; returns at once."""
-        self._host.start("find the pass", self._find, self.status)
+    def clear(self) -> None:
+        """Forget the passes; a search with the same choices finds again what it tried."""
+        self.bisection = None
+        self.status.value = self._remark.value = self._details.value = ""
+        self._buttons.layout.display = "none"
 
     def trace_failed(self) -> None:
         """Have the check ready that fits."""
@@ -95,19 +72,15 @@ class BisectionPanel(Panel):
     def _check_chosen(self, _: object) -> None:
         self.factor.layout.display = None if _CHECKS[self.check.value] == "latency" else "none"
 
-    def _find(self, cancel: threading.Event) -> None:
+    def _work(self, cancel: threading.Event) -> None:
         check, config, inputs = _CHECKS[self.check.value], self._host.config(), self._host.inputs()
         more: dict[str, Any] = {}
         if check == "output":
-            source = self._reference.source()
-            if source == TRAINING:
-                self._host.tell(self.status, 0.0, "running the training engine")
-                engine = source_of(source, self._host.model, config)
-                try:
-                    source = engine.run(inputs)
-                finally:
-                    engine.close()
-            more = {"against": source, "tolerance": self._reference.tolerance()}
+            tolerance = self._reference.tolerance()
+            more = {
+                "against": self._reference.outputs(inputs, self._tell, cancel),
+                "tolerance": tolerance,
+            }
         elif check == "latency":
             more = {"factor": self.factor.value}
         found = bisect(
@@ -115,7 +88,7 @@ class BisectionPanel(Panel):
             config,
             check,  # type: ignore[arg-type]
             inputs,
-            progress=lambda share, text: self._host.tell(self.status, share, text),
+            progress=self._tell,
             cancel=cancel,
             **more,
         )
@@ -126,10 +99,9 @@ class BisectionPanel(Panel):
         answer, *rest = str(found).splitlines()
         tone = "passed" if found.state == "does not fail" else "failed"
         self.status.value = words(answer, tone=tone)
-        self._remark.value = ""
         rows = [
-            [str(probe["probe"]), f"{probe['on']} on", probe["verdict"], html.escape(probe["words"])]
-            for probe in found.facts()["probes"]
+            [str(one.number), f"{len(one.on)} on", one.verdict, html.escape(one.telling.words)]
+            for one in found.probes
         ]
         table = table_html(("probe", "passes", "the check", "why"), rows)
         self._details.value = (
@@ -138,7 +110,7 @@ class BisectionPanel(Panel):
             + f"<details><summary>every probe</summary>{table}</details>"
         )
         self._buttons.layout.display = None if found.guilty else "none"
-        self.switch_off.disabled = found.avoid is None
+        self.use_it.disabled = found.avoid is None
 
     def _show_pass(self) -> None:
         """Select a guilty pass; of several, the next one each time."""
@@ -157,6 +129,6 @@ class BisectionPanel(Panel):
         self._remark.value = ""
         self._host.select(next((one for one in stages if one.changed), stages[0]).index)
 
-    def _avoid(self) -> None:
+    def _use(self) -> None:
         if self.bisection is not None and self.bisection.avoid is not None:
             self._host.set_config(self.bisection.avoid)

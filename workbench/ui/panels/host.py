@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,13 @@ import ipywidgets as widgets
 
 from workbench.config import InferenceConfig
 from workbench.core import Session
+from workbench.errors import WorkbenchError
 from workbench.models import Model
 from workbench.tracing import PassTrace
 from workbench.ui.graph_view import GraphView
 
 # How long the graph may take to be read before an op in it is selected.
 GRAPH_WAIT_S = 30.0
-
-# What to say of a predictor that cannot be created or run.
-FIND_IT = "if a pass does it, “Find the pass” under Verify tells which"
 
 Work = Callable[[threading.Event], object]
 
@@ -40,6 +38,7 @@ class Host:
         shown: gives the trace shown, which may be of the config before; None if there is none.
         traced: gives the trace of the config shown, and takes it if there is none; for jobs.
         select: selects the stage of this number in the list of passes, and so in the graph.
+        cancel: stops the work under way.
         start: has work done by and by, beside the kernel's main thread: its kind, the work, which is given an
             event to stop at, and the line that its errors go to.
         tell: shows how far work is: the line, the share done and the words.
@@ -55,6 +54,7 @@ class Host:
     shown: Callable[[], PassTrace | None]
     traced: Callable[[threading.Event], PassTrace]
     select: Callable[[int], None]
+    cancel: Callable[[], None]
     start: Callable[[str, Work, widgets.HTML], None]
     tell: Callable[[widgets.HTML, float, str], None]
 
@@ -83,7 +83,7 @@ class Host:
 
 
 class Panel:
-    """One kind of work below the graph; what the workbench tells it is for those that it concerns."""
+    """A part below the graph; what the workbench tells it is for those that it concerns."""
 
     def trace_changed(self) -> None:
         """The graph shown is, or will soon be, another: what was said of its ops holds no more."""
@@ -96,6 +96,72 @@ class Panel:
 
     def forget(self) -> None:
         """A person wants to begin anew."""
+
+
+class WorkPanel(Panel):
+    """A panel for one kind of work: what begins it, below that how far it is and the answer, then the rest.
+
+    Args:
+        host: the workbench around it.
+        kind: of the work, for the line that says what it waits for.
+        begin: the button that begins it, as `button` takes it.
+        shown: where what was found goes.
+        beside: controls beside the button.
+
+    Attributes:
+        row: what begins it.
+        status: how far it is, and the answer.
+        shown: what was found.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        kind: str,
+        begin: tuple[str, str, str],
+        shown: widgets.Widget,
+        beside: Iterable[widgets.Widget] = (),
+    ) -> None:
+        self._host = host
+        self._kind = kind
+        self.row = row(button(*begin, self.start), *beside)
+        self.status = widgets.HTML()
+        self.shown = shown
+
+    def start(self) -> None:
+        """Begin with what is chosen now; returns at once."""
+        # Beside an error or a cancel, the answer to the question before would be taken for one to this.
+        self.clear()
+        self._host.start(self._kind, self._work, self.status)
+
+    def clear(self) -> None:
+        """Forget the answer."""
+        raise NotImplementedError
+
+    def _work(self, cancel: threading.Event) -> None:
+        raise NotImplementedError
+
+    def _tell(self, share: float, text: str) -> None:
+        self._host.tell(self.status, share, text)
+
+
+def to_the_pass(error: Exception) -> WorkbenchError:
+    """What is said of a config that is refused, dies or hangs, with what finds the pass that may do it."""
+    return WorkbenchError(f"{error}; if a pass does it, “Find the pass” under Verify tells which")
+
+
+def button(description: str, icon: str, tooltip: str, pressed: Callable[[], object]) -> widgets.Button:
+    """A button as wide as its words."""
+    made = widgets.Button(
+        description=description, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="auto")
+    )
+    made.on_click(lambda _: pressed())
+    return made
+
+
+def row(*controls: widgets.Widget) -> widgets.HBox:
+    """Controls beside each other, on several lines where there is no room."""
+    return widgets.HBox(controls, layout=widgets.Layout(align_items="center", flex_flow="row wrap"))
 
 
 def show_figure(place: widgets.Output, figure: Any, text: str) -> None:

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from workbench.bench import Benchmark, Profile, benchmark, profile
 from workbench.config import InferenceConfig
 from workbench.ui.controls import words
-from workbench.ui.panels.host import Host, Panel, show_figure
+from workbench.ui.panels.host import Host, Panel, button, show_figure
 
 # The charts of a measurement, and those of a profile, with what is said of each.
 _LATENCY_CHARTS: dict[str, str] = {
@@ -46,19 +46,6 @@ class LatencyPanel(Panel):
         self._status = status
         self._measured: list[InferenceConfig] = []
         self._offering = threading.Lock()
-        slim = widgets.Layout(width="auto")
-        measure = widgets.Button(
-            description="Measure latency",
-            icon="tachometer",
-            layout=slim,
-            tooltip="Measure this config beside those measured before, interleaved in one run",
-        )
-        profile_ops = widgets.Button(
-            description="Profile ops",
-            icon="align-left",
-            layout=slim,
-            tooltip="Profile what each op of the final graph takes",
-        )
         self.seconds = widgets.BoundedFloatText(
             value=2.0,
             min=0.1,
@@ -67,14 +54,23 @@ class LatencyPanel(Panel):
             style={"description_width": "initial"},
             layout=widgets.Layout(width="150px"),
         )
-        self.controls = (measure, profile_ops, self.seconds)
+        self.controls = (
+            button(
+                "Measure latency",
+                "tachometer",
+                "Measure this config beside those measured before, interleaved in one run",
+                self.measure,
+            ),
+            button(
+                "Profile ops", "align-left", "Profile what each op of the final graph takes", self.profile_ops
+            ),
+            self.seconds,
+        )
         self.chart_kind = widgets.ToggleButtons(
             style={"button_width": "auto"},
             layout=widgets.Layout(display="none"),
         )
         self.chart = widgets.Output()
-        measure.on_click(lambda _: self.measure())
-        profile_ops.on_click(lambda _: self.profile_ops())
         self.chart_kind.observe(self._chart_chosen, "value")
 
     def measure(self) -> None:

@@ -8,56 +8,49 @@ import threading
 import ipywidgets as widgets
 
 from workbench.ui.controls import mark_html, table_html, words
-from workbench.ui.panels.host import Host, Panel
+from workbench.ui.panels.host import Host, WorkPanel, to_the_pass
 from workbench.ui.panels.reference import Reference
+from workbench.verifying.bisection.checks import FAILURES
 from workbench.verifying.outputs import verify
 from workbench.verifying.verification import Verification
 
 # For classifiers; both are of no concern to ``passed``.
 _TOP_K = (1, 5)
+_BEGIN = ("Compare outputs", "check", "Compare the outputs of the config shown with what is expected")
 
 
-class OutputsPanel(Panel):
+class OutputsPanel(WorkPanel):
     """Compares outputs, and shows how far each is from what is expected.
 
     Attributes:
         verification: the last comparison.
-        row: what begins it.
-        status: how far it is, and the answer.
-        shown: the table.
     """
 
     def __init__(self, host: Host, reference: Reference) -> None:
         self.verification: Verification | None = None
-        self._host = host
         self._reference = reference
-        button = widgets.Button(
-            description="Compare outputs",
-            icon="check",
-            layout=widgets.Layout(width="auto"),
-            tooltip="Compare the outputs of the config shown with what is expected",
-        )
-        button.on_click(lambda _: self.start())
-        self.status = widgets.HTML()
-        self.shown = widgets.HTML()
-        self.row = widgets.HBox((button,))
+        super().__init__(host, "compare outputs", _BEGIN, widgets.HTML())
 
-    def start(self) -> None:
-        """Compare on the inputs chosen; returns at once."""
-        self._host.start("compare outputs", self._compare, self.status)
+    def clear(self) -> None:
+        """Forget the comparison."""
+        self.verification = None
+        self.status.value = self.shown.value = ""
 
-    def _compare(self, cancel: threading.Event) -> None:
+    def _work(self, cancel: threading.Event) -> None:
         tolerance = self._reference.tolerance()
-        found = verify(
-            self._host.model,
-            self._host.config(),
-            self._reference.source(),
-            self._host.inputs(),
-            tolerance=tolerance,
-            top_k=_TOP_K,
-            progress=lambda share, text: self._host.tell(self.status, share, text),
-            cancel=cancel,
-        )
+        try:
+            found = verify(
+                self._host.model,
+                self._host.config(),
+                self._reference.source(),
+                self._host.inputs(),
+                tolerance=tolerance,
+                top_k=_TOP_K,
+                progress=self._tell,
+                cancel=cancel,
+            )
+        except FAILURES as error:
+            raise to_the_pass(error) from error
         self.verification = found
         self.status.value = words(found.summary, tone="passed" if found.passed else "failed")
         head, rows = found.table()

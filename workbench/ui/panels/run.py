@@ -10,9 +10,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from workbench.config import InferenceConfig
-from workbench.errors import WorkbenchError
 from workbench.ui.controls import outputs_html, words
-from workbench.ui.panels.host import FIND_IT, Host, Panel
+from workbench.ui.panels.host import Host, Panel, button, to_the_pass
 from workbench.verifying.bisection.checks import FAILURES
 
 
@@ -30,10 +29,7 @@ class RunPanel(Panel):
         self._host = host
         self._status = status
         self._first: tuple[InferenceConfig, Mapping[str, Any]] | None = None
-        self.button = widgets.Button(
-            description="Run", icon="play", layout=widgets.Layout(width="auto"), tooltip="Run once"
-        )
-        self.button.on_click(lambda _: self.start())
+        self.button = button("Run", "play", "Run once", self.start)
         self.shown = widgets.HTML()
 
     def start(self) -> None:
@@ -59,7 +55,7 @@ class RunPanel(Panel):
             begin = time.perf_counter()
             self.outputs = session.run(arrays)
         except FAILURES as error:
-            raise WorkbenchError(f"{error}; {FIND_IT}") from error
+            raise to_the_pass(error) from error
         took = (time.perf_counter() - begin) * 1e3
         label = session.config.label
         first = self._first
