@@ -67,7 +67,7 @@ def test_a_crash_is_followed_to_the_pass_that_does_it_and_around_it(page: Page, 
     root.locator("button[title^='Run once']").click()
     says(re.compile("Paddle refused while running the model.*“Find the pass” under Verify tells which"))
     root.get_by_role("tab", name="Verify").click()
-    root.get_by_label("that makes").select_option("a crash or an error")
+    root.get_by_label("what is wrong").select_option("a crash or an error")
     root.get_by_role("button", name="Find the pass").click()
     says(re.compile(r"probe \d+: \d+ of \d+ passes on"))
     says(re.compile(f"^✖ {GUILTY} makes the check crash fail"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from typing import Any
 
@@ -10,7 +9,7 @@ import ipywidgets as widgets
 
 from workbench.bench.ablation.looking import registered
 from workbench.ui.controls import lines_html, table_html, words
-from workbench.ui.panels.host import Host, WorkPanel, button, row
+from workbench.ui.panels.host import Host, WorkPanel, button, row, wrapped
 from workbench.ui.panels.reference import Reference
 from workbench.verifying.bisection import Bisection, bisect
 
@@ -37,7 +36,10 @@ class BisectionPanel(WorkPanel):
         self._next = 0
         style = {"description_width": "initial"}
         self.check = widgets.Dropdown(
-            options=list(_CHECKS), description="that makes", style=style, layout=widgets.Layout(width="230px")
+            options=list(_CHECKS),
+            description="what is wrong",
+            style=style,
+            layout=widgets.Layout(width="250px"),
         )
         self.factor = widgets.BoundedFloatText(
             value=1.1,
@@ -100,7 +102,7 @@ class BisectionPanel(WorkPanel):
         tone = "passed" if found.state == "does not fail" else "failed"
         self.status.value = words(answer, tone=tone)
         rows = [
-            [str(one.number), f"{len(one.on)} on", one.verdict, html.escape(one.telling.words)]
+            [str(one.number), f"{len(one.on)} on", one.verdict, wrapped(one.telling.words)]
             for one in found.probes
         ]
         table = table_html(("probe", "passes", "the check", "why"), rows)

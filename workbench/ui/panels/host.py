@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -157,6 +158,12 @@ def button(description: str, icon: str, tooltip: str, pressed: Callable[[], obje
     )
     made.on_click(lambda _: pressed())
     return made
+
+
+def wrapped(text: str) -> str:
+    """A cell of many words, as HTML: it takes more lines before its table scrolls sideways."""
+    style = "display:inline-block; min-width:12em; white-space:normal; overflow-wrap:anywhere"
+    return f"<span style='{style}'>{html.escape(text)}</span>"
 
 
 def row(*controls: widgets.Widget) -> widgets.HBox:

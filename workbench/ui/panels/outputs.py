@@ -8,7 +8,7 @@ import threading
 import ipywidgets as widgets
 
 from workbench.ui.controls import mark_html, table_html, words
-from workbench.ui.panels.host import Host, WorkPanel, to_the_pass
+from workbench.ui.panels.host import Host, WorkPanel, to_the_pass, wrapped
 from workbench.ui.panels.reference import Reference
 from workbench.verifying.bisection.checks import FAILURES
 from workbench.verifying.outputs import verify
@@ -56,8 +56,8 @@ class OutputsPanel(WorkPanel):
         head, rows = found.table()
         # The answer, which the library puts last, comes first: the table may be wider than the page.
         cells = [
-            [mark_html(row[-1], passed=one.passed), *map(html.escape, row[:-1])]
-            for one, row in zip(found.outputs, rows, strict=True)
+            [mark_html(answer, passed=one.passed), *map(html.escape, facts), wrapped(tolerance)]
+            for one, (*facts, tolerance, answer) in zip(found.outputs, rows, strict=True)
         ]
         said = [words(text, tone="failed") for text in found.remarks()]
         said += [words(text, tone="notice") for text in found.notices]

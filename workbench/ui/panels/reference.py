@@ -161,7 +161,7 @@ class Reference(widgets.HBox):  # type: ignore[misc]
         return first
 
     def _name(self) -> str:
-        text = self.named.value.strip()
+        text = str(self.named.value).strip()
         if not text:
             raise InputError(
                 "there is nothing to compare with: name a file of outputs such as outputs.npz, another "
