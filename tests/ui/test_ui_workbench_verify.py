@@ -140,6 +140,12 @@ def test_a_crash_is_followed_to_its_pass_and_around_it(crashing: Workbench) -> N
     assert any(re.fullmatch(r"probe 3: \d+ of \d+ passes on", line) for line in said)
     assert said[-1].startswith(f"✖ {GUILTY} makes the check crash fail: Paddle refused while running")
     assert "nearest_interp" in text(panel._details.value)
+    # A row for every probe, and the words of Paddle in the first that fails alone.
+    rows = [text(row) for row in panel._details.value.split("<tr>")[2:]]
+    assert [row.split()[0] for row in rows] == [str(one.number) for one in found.probes]
+    failing = [row for row, one in zip(rows, found.probes, strict=True) if one.verdict == "fails"]
+    assert "Paddle refused while running" in failing[0]
+    assert failing[1:] and all(row.endswith("as probe 1") for row in failing[1:])
     assert panel._buttons.layout.display is None
 
     panel.show_it.click()

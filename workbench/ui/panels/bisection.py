@@ -101,15 +101,10 @@ class BisectionPanel(WorkPanel):
         answer, *rest = str(found).splitlines()
         tone = "passed" if found.state == "does not fail" else "failed"
         self.status.value = words(answer, tone=tone)
-        rows = [
-            [str(one.number), f"{len(one.on)} on", one.verdict, wrapped(one.telling.words)]
-            for one in found.probes
-        ]
-        table = table_html(("probe", "passes", "the check", "why"), rows)
         self._details.value = (
             lines_html(rest)
             + "".join(words(text, tone="notice") for text in found.notices)
-            + f"<details><summary>every probe</summary>{table}</details>"
+            + f"<details><summary>every probe</summary>{_table(found)}</details>"
         )
         self._buttons.layout.display = None if found.guilty else "none"
         self.use_it.disabled = found.avoid is None
@@ -134,3 +129,15 @@ class BisectionPanel(WorkPanel):
     def _use(self) -> None:
         if self.bisection is not None and self.bisection.avoid is not None:
             self._host.set_config(self.bisection.avoid)
+
+
+def _table(found: Bisection) -> str:
+    """The probes; most fail in the same many words, which are said once."""
+    said: dict[str, int] = {}
+    rows = []
+    for one in found.probes:
+        told = one.telling.words
+        first = said.setdefault(told, one.number)
+        why = told if first == one.number or one.verdict == "passes" else f"as probe {first}"
+        rows.append([str(one.number), f"{len(one.on)} on", one.verdict, wrapped(why)])
+    return table_html(("probe", "passes", "the check", "why"), rows)
