@@ -15,8 +15,9 @@ from hypothesis.extra import numpy as arrays_of
 from scipy.spatial import distance
 
 from workbench.errors import InputError
-from workbench.verifying import difference
-from workbench.verifying.difference import Differing, OutputDifference, bfloat16_values
+from workbench.verifying import differing
+from workbench.verifying.difference import OutputDifference
+from workbench.verifying.differing import Differing, bfloat16_values
 from workbench.verifying.tolerance import Tolerance, default_tolerance, scale_of, tolerances_of
 
 FLOATS = {"float16": 11, "float32": 24, "float64": 53, "bfloat16": 8}
@@ -121,12 +122,12 @@ def test_parts_and_batches_add_up_to_the_whole(pair: tuple[Array, Array], data: 
 @given(pairs())
 def test_blocks_inside_do_not_show(pair: tuple[Array, Array]) -> None:
     whole = compared(*pair, Tolerance(0, 0.01), top_k=(1,)).facts()
-    before = difference.BLOCK
-    difference.BLOCK = 3
+    before = differing.BLOCK
+    differing.BLOCK = 3
     try:
         found = compared(*pair, Tolerance(0, 0.01), top_k=(1,)).facts()
     finally:
-        difference.BLOCK = before
+        differing.BLOCK = before
     for name in ("mean_abs_diff", "cosine"):
         a, b = found.pop(name), whole.pop(name)
         assert a == b or a == pytest.approx(b, rel=1e-9, abs=1e-9)

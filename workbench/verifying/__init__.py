@@ -9,7 +9,8 @@ from workbench._lazy import lazily
 if TYPE_CHECKING:
     from workbench.verifying.bisection import Bisection, bisect
     from workbench.verifying.cutting import cut
-    from workbench.verifying.difference import Differing, OutputDifference
+    from workbench.verifying.difference import OutputDifference
+    from workbench.verifying.differing import Differing
     from workbench.verifying.divergence import Divergence, first_divergence
     from workbench.verifying.outputs import verify
     from workbench.verifying.reduction import Reduction, reduce
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Bisection": "bisection",
-    "Differing": "difference",
+    "Differing": "differing",
     "Divergence": "divergence",
     "OutputDifference": "difference",
     "Reduction": "reduction",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from workbench.verifying.difference import Differing
+from workbench.verifying.differing import Differing
 from workbench.verifying.tolerance import tolerances_of
 from workbench.verifying.verification import what_failed
 

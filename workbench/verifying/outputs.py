@@ -15,7 +15,8 @@ from workbench.core.tensors import Array, check_inputs
 from workbench.errors import CancelledError, ConfigError, InputError
 from workbench.models import Model, load
 from workbench.verifying.batches import Batch, Batches
-from workbench.verifying.difference import Differing, OutputDifference
+from workbench.verifying.difference import OutputDifference
+from workbench.verifying.differing import Differing
 from workbench.verifying.sources import TRAINING, Source, in_session, source_of
 from workbench.verifying.tolerance import Tolerance, tolerances_of
 from workbench.verifying.verification import Verification
