@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workbench._templates import render
 from workbench.errors import WorkbenchError
 from workbench.reporting.blocks import Chart, Page
 from workbench.ui.picture import showable
@@ -26,27 +27,19 @@ def html_of(title: str, pages: Sequence[Page], facts: Mapping[str, Any], footer:
         facts: plain values, embedded for who wants to go on with the numbers.
         footer: when and with what it was written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("workbench.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = _shown
     charts = [block for page in pages for block in page.blocks if isinstance(block, Chart)]
-    return environment.get_template("report.html.j2").render(
-        title=title,
-        pages=pages,
-        number_of=lambda chart: next(at for at, one in enumerate(charts) if one is chart),
-        charts=embedded([_drawn(chart) for chart in charts]),
-        facts=embedded(facts),
-        footer=footer,
-        plotly=get_plotlyjs(),
-    )
+    values = {
+        "title": title,
+        "pages": pages,
+        "number_of": lambda chart: next(at for at, one in enumerate(charts) if one is chart),
+        "charts": embedded([_drawn(chart) for chart in charts]),
+        "facts": embedded(facts),
+        "footer": footer,
+        "plotly": get_plotlyjs(),
+    }
+    return render("workbench.reporting", "report.html.j2", values, {"shown": _shown})
 
 
 def embedded(values: Any) -> str:

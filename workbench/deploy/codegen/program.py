@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench._templates import render
 from workbench.config import InferenceConfig, ModelFiles, native_calls
 from workbench.core import native_files
 from workbench.deploy.codegen import literals
@@ -76,21 +77,21 @@ def generate(
     written = to.api.write(native_calls(asked, files, for_release), for_release)
     missing = (*written.missing, *_lost_outputs(model, to))
     inputs = _inputs(model, to, shapes or {})
-    text = _render(
-        to.template,
-        model=literals.plain(model.name),
+    values = {
+        "model": literals.plain(model.name),
         # A development build counts as newer than any release.
-        release=".".join(map(str, for_release)) if for_release < (99,) else "in development",
-        file_name=to.file_name,
-        files=ModelFiles(
+        "release": ".".join(map(str, for_release)) if for_release < (99,) else "in development",
+        "file_name": to.file_name,
+        "files": ModelFiles(
             files.ir, to.api.literal(files.model), files.params and to.api.literal(files.params)
         ),
-        calls=written.lines,
-        precision=written.precision,
-        missing=[line for text in missing for line in literals.comment(text, to.comment)],
-        inputs=inputs,
-        dtypes={info.dtype for info in (*model.inputs, *model.outputs)},
-    )
+        "calls": written.lines,
+        "precision": written.precision,
+        "missing": [line for text in missing for line in literals.comment(text, to.comment)],
+        "inputs": inputs,
+        "dtypes": {info.dtype for info in (*model.inputs, *model.outputs)},
+    }
+    text = render("workbench.deploy.codegen", to.template, values)
     return Program(text, language, to.file_name, missing, notices)
 
 
@@ -166,16 +167,3 @@ def _shape(info: TensorInfo, given: Sequence[int] | None) -> list[int]:
         wanted = ", ".join("any" if size == -1 else str(size) for size in info.shape)
         raise InputError(f"shape {list(given)} is given for input {info.name!r}: the model wants [{wanted}]")
     return list(given)
-
-
-def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("workbench.deploy.codegen"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template(template).render(values)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench._templates import render
 from workbench.config import InferenceConfig, ModelFiles, to_code
 from workbench.core import native_files
 from workbench.core.defects import release_of
@@ -46,6 +47,7 @@ _WORDS = {
     "reproduce.py": "runs it, with plain Paddle",
     "issue.md": "this text",
 }
+_TEMPLATES = {"reproduce.py": "reproduce.py.jinja", "issue.md": "issue.md.jinja"}
 _LONGEST_TITLE = 100
 # The dtypes that the script knows a tolerance for.
 _FLOATS = ("float16", "float32", "float64")
@@ -100,10 +102,11 @@ def write_parcel(folder: Path, parcel: Parcel) -> tuple[str, ...]:
         if arrays is not None:
             _save(folder / name, arrays)
     values = _values(parcel)
-    (folder / "reproduce.py").write_text(_render("reproduce.py.jinja", **values), encoding="utf-8")
-    names = sorted({file.name for file in folder.iterdir()} | {"issue.md"})
-    files = {name: _WORDS[name] for name in names}
-    (folder / "issue.md").write_text(_render("issue.md.jinja", files=files, **values), encoding="utf-8")
+    names = sorted({file.name for file in folder.iterdir()} | _TEMPLATES.keys())
+    values["files"] = {name: _WORDS[name] for name in names}
+    for name, template in _TEMPLATES.items():
+        text = render("workbench.verifying.reduction", template, values)
+        (folder / name).write_text(text, encoding="utf-8")
     with zipfile.ZipFile(folder / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.write(folder / name, name)
@@ -179,16 +182,3 @@ def _has(given: Mapping[str, Any] | None) -> str | None:
     onednn = "on" if given["onednn"] else "off"
     threads = "1 thread" if given["threads"] == 1 else f"{given['threads']} threads"
     return f"It runs on the {given['device'].upper()} in {given['precision']}, oneDNN {onednn}, {threads}."
-
-
-def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("workbench.verifying.reduction"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template(template).render(values)
