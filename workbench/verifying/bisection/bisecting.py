@@ -20,7 +20,6 @@ from workbench.verifying.bisection.changes import changes
 from workbench.verifying.bisection.checks import (
     Check,
     CrashCheck,
-    Function,
     FunctionCheck,
     LatencyCheck,
     Named,
@@ -34,6 +33,7 @@ from workbench.verifying.bisection.native import Prober, needed, pipeline, took
 from workbench.verifying.bisection.results import Bisection
 from workbench.verifying.bisection.search import Found, Search
 from workbench.verifying.comparing import Outputs
+from workbench.verifying.function import Function, check_function
 from workbench.verifying.tolerance import tolerances_of
 
 DEFAULT_FACTOR = 1.1
@@ -74,8 +74,9 @@ def bisect(
         check: "output" (outputs must be those of ``against``; a config that is refused, dies or hangs is
             neither pass nor failure), "crash" (it must be created and run once without a refusal, a death or
             a hang), "latency" (it must not be slower than with all candidates off by more than ``factor``,
-            beyond doubt), or a function that takes the `Session` and gives True if all is well; a function
-            that raises fails. A function is stopped at the time limit when it next uses the session.
+            beyond doubt), or a function of the `Session` and the
+            inputs by name, as for `reduce`, which returns True if all is well; one that raises fails. It is
+            stopped at the time limit when it next uses the session.
         inputs: arrays by name; random ones if None, as in `benchmark`.
         against: for "output", the config or the arrays to compare with; by default this model and these
             inputs with every pass off that can be off, and oneDNN off.
@@ -96,7 +97,8 @@ def bisect(
 
     Raises:
         CancelledError: after ``cancel`` was set.
-        ConfigError: for an unknown check or a config that cannot be asked for.
+        ConfigError: for an unknown check, a function that does not take both, or a config that cannot be
+            asked for.
         WorkbenchError: if the full config cannot be judged by this check, the reference does not run, or the
             folder holds something else or cannot be written to.
     """
@@ -191,7 +193,8 @@ def _made(
     time_limit: float | None,
 ) -> Check:
     if callable(check):
-        return FunctionCheck(check)
+        check_function(check)
+        return FunctionCheck(inputs, check)
     if check not in get_args(Named):
         raise ConfigError(f"check is {check!r}; give one of {', '.join(get_args(Named))}, or a function")
     if check == "crash":

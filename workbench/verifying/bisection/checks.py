@@ -18,9 +18,9 @@ from workbench.errors import NativeError, TimeLimitError, WorkbenchError, Worker
 from workbench.models import Model
 from workbench.verifying.bisection.outcome import Outcome
 from workbench.verifying.comparing import Outputs, difference
+from workbench.verifying.function import Function
 
 Named = Literal["output", "crash", "latency"]
-Function = Callable[[Session], bool]
 Phase = Literal["creating", "running"]
 
 # What says something of the config that was tried; anything else is the user's mistake or the machine's.
@@ -110,15 +110,17 @@ class FunctionCheck:
     the False that another one gives.
 
     Attributes:
-        function: takes the session, whose predictor is created.
+        inputs: what the model runs on.
+        function: takes the session, whose predictor is created, and the inputs.
     """
 
+    inputs: Mapping[str, Any]
     function: Function
     name: str = "function"
 
     def judge(self, session: Session, left: Callable[[], float]) -> Outcome:
         """Call it."""
-        if self.function(session):
+        if self.function(session, self.inputs):
             return Outcome("passes", "the function gives True")
         return Outcome("fails", "the function gives False", "False")
 

@@ -12,6 +12,7 @@ from workbench.bench.keeping import default_folder, subject
 from workbench.config import InferenceConfig
 from workbench.errors import ConfigError, InputError, WorkbenchError
 from workbench.models import Model
+from workbench.verifying.function import check_function
 from workbench.verifying.reduction.checks import Array
 from workbench.verifying.reduction.probing import Check
 from workbench.verifying.tolerance import ALL, tolerances_of
@@ -70,7 +71,9 @@ def check_arguments(config: object, avoid: object, check: object, passes: object
             raise ConfigError(
                 f"{name} is {value!r}; give an InferenceConfig, such as InferenceConfig(threads=2)"
             )
-    if check not in _CHECKS and not callable(check):
+    if callable(check):
+        check_function(check)
+    elif check not in _CHECKS:
         raise ConfigError(f"check is {check!r}: give {', '.join(map(repr, _CHECKS))} or a function")
     if isinstance(passes, str):
         raise ConfigError(f"passes is {passes!r}: give a list of pass names")

@@ -18,10 +18,10 @@ from workbench.core.defects import mend
 from workbench.errors import CancelledError, NativeError, TimeLimitError, WorkbenchError, WorkerDiedError
 from workbench.models import Model
 from workbench.verifying.comparing import Outputs, difference
+from workbench.verifying.function import Function
 
 Array = npt.NDArray[Any]
 Phase = Literal["creating the predictor", "running the model", "checking"]
-Function = Callable[[Session, Mapping[str, Array]], object]
 
 _PATH = re.compile(r"(?<![\w./])/(?:[^\s/'\":,;()]+/)+")
 _MODEL_VALUES = re.compile(r"0x[0-9a-fA-F]+|%?\d+(?:\.\d+)?(?:e[+-]?\d+)?")

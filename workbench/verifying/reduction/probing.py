@@ -15,10 +15,10 @@ from workbench.config import InferenceConfig
 from workbench.errors import CancelledError, InputError, ModelError, WorkbenchError
 from workbench.models import Model
 from workbench.verifying.cutting import Recorder, Selection, select
+from workbench.verifying.function import Function
 from workbench.verifying.reduction.checks import (
     Array,
     Failure,
-    Function,
     Inputs,
     Seen,
     compare,

@@ -93,8 +93,8 @@ class Reduction:
             "kept": [{"index": index, "op": kind} for index, kind in zip(self.kept, self.types, strict=True)],
             "folder": str(self.folder),
             "files": list(self.files),
-            "probes": len(self.probes),
-            "tried": [probe.facts() for probe in self.probes],
+            "probes": [probe.facts() for probe in self.probes],
+            "probe_count": len(self.probes),
             "notices": list(self.notices),
         }
 
