@@ -38,6 +38,8 @@ from workbench.verifying.tolerance import tolerances_of
 
 DEFAULT_FACTOR = 1.1
 DEFAULT_REPEATS = 20
+# Noise may be taken for a set of slow passes, again and again, until hardly a pass is left.
+LATENCY_SETS = 4
 
 
 def bisect(
@@ -74,7 +76,7 @@ def bisect(
         check: "output" (outputs must be those of ``against``; a config that is refused, dies or hangs is
             neither pass nor failure), "crash" (it must be created and run once without a refusal, a death or
             a hang), "latency" (it must not be slower than with all candidates off by more than ``factor``,
-            beyond doubt), or a function of the `Session` and the
+            beyond doubt; at most four sets that do so are looked for), or a function of the `Session` and the
             inputs by name, as for `reduce`, which returns True if all is well; one that raises fails. It is
             stopped at the time limit when it next uses the session.
         inputs: arrays by name; random ones if None, as in `benchmark`.
@@ -135,7 +137,7 @@ def bisect(
         keep=(lambda probe: None) if kept is None else kept.add,
         tell=lambda number, text: tell(1 - likely / (likely + number), text),
     )
-    search = Search(ledger)
+    search = Search(ledger, LATENCY_SETS if isinstance(made, LatencyCheck) else None)
     found = search.find()
     full = ledger.sample(candidates, 1)
     if found.state == "unresolved":

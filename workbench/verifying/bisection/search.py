@@ -57,11 +57,13 @@ class Search:
 
     Args:
         ledger: tries configs; its names are the candidates.
+        most: sets that are looked for; as many as there are if None.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, most: int | None = None) -> None:
         self.ledger = ledger
         self.names: Part = ledger.names
+        self._most = most
         self._stuck: Part = ()
         self._notices: list[str] = []
 
@@ -98,6 +100,8 @@ class Search:
         left, removed = self.names, list[str]()
         sets: list[Part] = []
         while state.verdict == "fails":
+            if self._enough(sets):
+                return sets, None
             found = self._cut(left, state)
             if found not in sets:
                 sets.append(found)
@@ -112,6 +116,19 @@ class Search:
             removed.append(name)
             left = _less(left, (name,))
         return sets, self._back_on(removed)
+
+    def _enough(self, sets: Sequence[Part]) -> bool:
+        """Whether no more sets are looked for, which a notice says."""
+        if self._most is None or len(sets) < self._most:
+            return False
+        self._cut_off(
+            f"after {self._most} sets no more were looked for: others may fail, too, or noise looks like it"
+        )
+        return True
+
+    def _cut_off(self, notice: str) -> None:
+        if notice not in self._notices:
+            self._notices.append(notice)
 
     def _cut(self, left: Part, state: Probe) -> Part:
         """A smallest part of ``left`` that fails as ``state``, which is the config of ``left``, does."""
@@ -156,9 +173,10 @@ class Search:
                 gone = off | (set(found) - set(kept))
                 if min(map(len, sets)) == 1 or gone in seen:
                     continue
+                if self._enough(sets):
+                    return
                 if len(self.ledger.probes) - tried >= SMALLER_MOST:
-                    if _CUT_OFF not in self._notices:
-                        self._notices.append(_CUT_OFF)
+                    self._cut_off("whether a smaller set fails, too, was not searched to the end")
                     return
                 seen.add(gone)
                 rest = tuple(name for name in self.names if name not in gone)
@@ -234,9 +252,6 @@ class Search:
     def _ended(self, state: State, sets: list[Part] | None = None, off: Part | None = None) -> Found:
         notices = [f"{name} runs although it is switched off, so it was left on" for name in self._stuck]
         return Found(state, sets or [], off, self._stuck, [*notices, *self._notices])
-
-
-_CUT_OFF = "whether a smaller set fails, too, was not searched to the end"
 
 
 def _less(part: Sequence[str], names: Iterable[str]) -> Part:
