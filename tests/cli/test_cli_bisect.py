@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import signal
 import subprocess
@@ -81,9 +82,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "bisect", *map(str, arguments)],
+        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -97,6 +99,7 @@ def test_the_json_has_what_is_promised(workbench: Command, digits: Path, asked: 
     assert facts["guilty"] == ["b_pass"]
     assert [one["verdict"] for one in facts["probes"]] == ["fails", "passes"]
     assert facts["probes"][0]["runs"] == 3
+    assert (facts["probe_count"], facts["run_count"]) == (2, 4)
     assert InferenceConfig.parse(facts["avoid"]) == FOUND.avoid
     assert facts["command"] == f"workbench run {digits} --threads 2 --disable-pass b_pass"
     assert "notice: something is to be said" in said.err
@@ -156,7 +159,7 @@ def test_mistakes_are_one_line_and_code_2(
         said = workbench("bisect", digits, *arguments)
         assert said.code == 2
         assert words in said.err
-    process = start(upscale, "--folder", tmp_path / "kept")
+    process = start("bisect", upscale, "--folder", tmp_path / "kept")
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (2, "")
     assert err.startswith("error: the check output cannot judge this config: ")
@@ -174,7 +177,7 @@ def test_an_interrupted_bisection_of_the_real_defect_continues(
     workbench: Command, upscale: Path, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    arguments = (upscale, "--check", "crash", "--folder", kept, "--json")
+    arguments = ("bisect", upscale, "--check", "crash", "--folder", kept, "--json")
     process = start(*arguments)
     end = time.monotonic() + PATIENCE_S
     while len(list(kept.glob("probe-*.json"))) < 5:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_cli_bisect import PATIENCE_S, start
 
 Command = Callable[..., Any]
 
@@ -24,9 +28,39 @@ def test_json_has_the_keys_that_are_promised(workbench: Command, model: Path, tm
     assert facts["ops_before"] == 19 and facts["ops"] < 10
     assert facts["folder"] == str(tmp_path / "sent")
     assert facts["files"] == sorted(file.name for file in (tmp_path / "sent").iterdir())
-    assert facts["probes"] == len(facts["tried"]) > 0
+    assert len(facts["probes"]) == facts["probe_count"] > 0
     assert facts["avoid"]["enabled_passes"] == []
     assert "conv2d_add_fuse_pass" in (tmp_path / "sent" / "issue.md").read_text()
+
+
+def test_an_interrupted_reduction_continues(model: Path, tmp_path: Path) -> None:
+    cache, sent = tmp_path / "cache", tmp_path / "sent"
+    arguments = ("reduce", model, *FAULT, "-o", sent, "--json")
+    process = start(*arguments, WORKBENCH_CACHE_DIR=str(cache))
+    end = time.monotonic() + PATIENCE_S
+    while len(kept(cache)) < 2:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, err) == (130, "", "cancelled\n")
+    assert list(sent.iterdir()) == []
+    before = len(kept(cache))
+
+    process = start(*arguments, WORKBENCH_CACHE_DIR=str(cache))
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    facts = json.loads(out)
+    assert f"notice: {before} parts were known from before: the same call was interrupted" in err
+    assert facts["probe_count"] > before
+    assert facts["files"] == sorted(file.name for file in sent.iterdir())
+    # It is done, so nothing of it is left behind.
+    assert kept(cache) == []
+
+
+def kept(cache: Path) -> list[Path]:
+    return list(cache.glob("reductions/*/part-*.json"))
 
 
 def test_people_read_what_is_left_and_where_it_is(workbench: Command, model: Path, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def reduce(
     It is the smallest that still fails in the same way.
 
     The folder then holds that part with its inputs and outputs, a script that reproduces the fault with plain
-    Paddle, the text of an issue, and all of it as a zip.
+    Paddle, the text of an issue, and all of it as a zip. What was tried is kept until then: the same command
+    continues after an interruption.
     """
     from workbench.models import load
     from workbench.verifying.reduction import reduce as take

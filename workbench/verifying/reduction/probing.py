@@ -24,6 +24,7 @@ from workbench.verifying.reduction.checks import (
     compare,
     run,
 )
+from workbench.verifying.reduction.kept import Kept
 from workbench.verifying.reduction.results import Probe
 
 Check = Literal["crash", "output"] | Function
@@ -49,6 +50,8 @@ class Prober:
         probes: all parts that were tried.
         notices: what the user should know.
         recorded: whether the inputs asked for last are what flowed there in the whole model.
+        kept: what an interrupted reduction tried before; None where nothing is kept.
+        again: how many of ``probes`` are from there.
     """
 
     check: Check
@@ -61,6 +64,8 @@ class Prober:
     probes: list[Probe] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: bool = True
+    kept: Kept | None = None
+    again: int = 0
     _known: dict[tuple[int, ...], bool] = field(default_factory=dict)
 
     def whole(self, model: Model, inputs: Mapping[str, Array]) -> Seen:
@@ -107,30 +112,52 @@ class Prober:
         key = tuple(ops)
         if key in self._known:
             return self._known[key]
-        begin = time.monotonic()
-        words, failed = self._try(ops, recorder)
-        self.probes.append(Probe(key, failed, words, time.monotonic() - begin))
-        self._known[key] = failed
-        return failed
+        probe = None if self.kept is None else self.kept.known.get(key)
+        if probe is None:
+            probe = self._tried(key, recorder)
+        else:
+            self.again += 1
+        self.probes.append(probe)
+        self._known[key] = probe.failed
+        return probe.failed
 
-    def _try(self, ops: Sequence[int], recorder: Recorder) -> tuple[str, bool]:
+    def told(self) -> tuple[str, ...]:
+        """The notices, with what there is to say of continuing."""
+        found = list(self.notices)
+        if self.again:
+            found.append(f"{self.again} parts were known from before: the same call was interrupted")
+        if self.kept is not None and self.kept.trouble:
+            found.append(f"an interrupted call would have begun again: {self.kept.trouble}")
+        return tuple(found)
+
+    def _tried(self, ops: tuple[int, ...], recorder: Recorder) -> Probe:
+        begin = time.monotonic()
+        words, failed, certain = self._try(ops, recorder)
+        probe = Probe(ops, failed, words, time.monotonic() - begin)
+        if certain and self.kept is not None:
+            self.kept.add(probe)
+        return probe
+
+    def _try(self, ops: Sequence[int], recorder: Recorder) -> tuple[str, bool, bool]:
+        """What a part does, whether it fails as the whole, and whether it would say so at another time."""
         try:
             selection = select(recorder.graph, ops, wiring=recorder.wiring)
         except ModelError as error:
-            return f"not a model: {error}", False
+            return f"not a model: {error}", False, True
         with tempfile.TemporaryDirectory(prefix="workbench-probe-") as folder:
             try:
                 seen = self.part(selection, recorder, Path(folder))[1]
             except CancelledError:
                 raise
             except WorkbenchError as error:
-                return f"not to be run: {error}", False
+                # There may have been no room for it, and there may be next time.
+                return f"not to be run: {error}", False, False
         if seen.failure is None:
-            return "does not fail", False
+            return "does not fail", False, True
         assert self.wanted is not None  # the whole was run first
         if not seen.failure.like(self.wanted):
-            return f"fails in another way: {seen.failure.text}", False
-        return f"fails: {seen.failure.text}", True
+            return f"fails in another way: {seen.failure.text}", False, True
+        return f"fails: {seen.failure.text}", True, True
 
     def part(
         self,

@@ -25,6 +25,7 @@ from workbench.verifying.ddmin import ddmin
 from workbench.verifying.reduction.arguments import check_arguments, free_folder
 from workbench.verifying.reduction.checks import Array, Seen
 from workbench.verifying.reduction.items import Items
+from workbench.verifying.reduction.kept import Kept, arguments_of
 from workbench.verifying.reduction.probing import WHOLE_LIMIT_S, Check, Prober
 from workbench.verifying.reduction.results import Reduction
 from workbench.verifying.reduction.sending import Parcel, write_parcel
@@ -55,12 +56,15 @@ def reduce(
     model with passes off. By delta debugging (ddmin) none of the ops that are left can be left out, apart
     from constants, which stay with the op that reads them. What fails for another reason does not count.
 
+    Until it is done, what was tried is kept in the user's cache, and the same call continues after an
+    interruption; with a function as check it begins again, since what that does cannot be known.
+
     Args:
         model: a model or its path.
         config: the config that it fails with; the default config if None.
         check: "crash": Paddle raises, ends its process or exceeds the time limit, while it creates the
             predictor or runs it. "output": the outputs differ from those with passes off. Or a function of
-            the session and its inputs by name, which returns True if all is well; it may raise.
+            the `Session` and the inputs by name, which returns True if all is well; one that raises fails.
         inputs: arrays by name; random ones if None.
         passes: names of the guilty passes where they are known, such as from a bisection; the report says
             them, and by default they are off in the config that avoids the fault.
@@ -80,8 +84,8 @@ def reduce(
         ``issue.zip``.
 
     Raises:
-        CancelledError: after ``cancel`` was set; nothing is written.
-        ConfigError: for an unknown check or a config of the wrong type.
+        CancelledError: after ``cancel`` was set; nothing is written into the folder.
+        ConfigError: for an unknown check, a function that does not take both, or a config of the wrong type.
         InputError: for inputs that do not fit.
         WorkbenchError: if the check does not fail for the whole model, the folder holds other files, or the
             model does not run with passes off (check "output").
@@ -95,7 +99,8 @@ def reduce(
     prober = Prober(
         check, config, reference_config(config), tolerance, cancel or threading.Event(), time_limit
     )
-    work = _Work(model, prober, tuple(passes), avoid, target, progress or (lambda share, text: None))
+    tell = progress or (lambda share, text: None)
+    work = _Work(model, prober, tuple(passes), avoid, target, tell, time_limit)
     with tempfile.TemporaryDirectory(prefix="workbench-reduce-") as scratch:
         return work.reduction(arrays, memory_limit, Path(scratch))
 
@@ -110,6 +115,7 @@ class _Work:
     avoid: InferenceConfig | None
     target: Path
     progress: Progress
+    time_limit: float | None
 
     def reduction(self, arrays: Mapping[str, Array], memory_limit: int, scratch: Path) -> Reduction:
         prober = self.prober
@@ -117,6 +123,7 @@ class _Work:
         prober.whole(self.model, arrays)
         self._check_avoiding(arrays)
         arrays = self._one_row(arrays)
+        self._continue(arrays)
         with Recorder(
             self.model,
             arrays,
@@ -128,6 +135,14 @@ class _Work:
             ops = self._smallest(recorder)
             self.progress(_WRITING, "writing the report")
             return self._written(ops, recorder, scratch)
+
+    def _continue(self, arrays: Mapping[str, Array]) -> None:
+        """Take up what an interrupted reduction of the same fault has tried."""
+        prober, wanted = self.prober, self.prober.wanted
+        assert wanted is not None  # the whole model was run
+        if isinstance(prober.check, str):
+            asked = (prober.config, arrays, prober.check, prober.tolerance, self.time_limit)
+            prober.kept = Kept(arguments_of(self.model, *asked, wanted))
 
     def _known_to_avoid(self) -> list[InferenceConfig]:
         """The configs that should avoid the fault, as whoever asks knows it."""
@@ -230,6 +245,8 @@ class _Work:
             raise WorkbenchError(
                 f"cannot write to {self.target}: {error.strerror}; choose another folder"
             ) from None
+        if prober.kept is not None:
+            prober.kept.done()
         self.progress(1.0, "done")
         return Reduction(
             self.model.name,
@@ -245,7 +262,7 @@ class _Work:
             files,
             tuple(prober.probes),
             recorder.runs,
-            tuple(prober.notices),
+            prober.told(),
         )
 
     def _avoiding(
