@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import oracle
@@ -31,6 +32,7 @@ layer = paddle.nn.Sequential(
 export_layer(layer, sys.argv[1], [("image", "float32", [None, 3, 8, 8])])
 """
 GUILTY = "onednn_placement_pass"
+Inputs = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -110,18 +112,18 @@ def test_a_function_of_the_session_is_bisected(
     with wb.Session(folder) as session:
         ran = session.given["passes"]
     guilty = guilty if guilty in ran else ran[len(ran) // 3]
-    found = bisect(folder, check=lambda session: guilty not in session.given["passes"])
+    found = bisect(folder, check=lambda session, inputs: guilty not in session.given["passes"])
     assert found.guilty == (guilty,)
     assert found.changes[guilty]
     assert found.folder is None
 
 
 def test_a_death_in_a_run_is_survived(digits: Path, no_session_left: None) -> None:
-    def dies(session: wb.Session) -> bool:
+    def dies(session: wb.Session, inputs: Inputs) -> bool:
         if "inplace_pass" in session.given["passes"]:
             assert session.pid is not None
             os.kill(session.pid, signal.SIGKILL)
-        session.run({"image": np.zeros((1, 1, 8, 8), np.float32)})
+        session.run(inputs)
         return True
 
     found = bisect(digits, check=dies)
@@ -130,11 +132,9 @@ def test_a_death_in_a_run_is_survived(digits: Path, no_session_left: None) -> No
 
 
 def test_a_hang_is_stopped_at_the_time_limit(digits: Path, no_session_left: None) -> None:
-    image = {"image": np.zeros((1, 1, 8, 8), np.float32)}
-
-    def hangs(session: wb.Session) -> bool:
+    def hangs(session: wb.Session, inputs: Inputs) -> bool:
         session.time_limit = None
-        session.time(image, count=10**9, seconds=10**6)
+        session.time(inputs, count=10**9, seconds=10**6)
         return True
 
     found = bisect(digits, check=hangs, time_limit=1.0, repeats=1)

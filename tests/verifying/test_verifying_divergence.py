@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_verifying_divergence_planting import OFF, ON, PLAIN, planted
+from planting_ops import OFF, ON, PLAIN, planted
 
 from workbench.core import Session
 from workbench.core.measured import OpOutput

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_verifying_divergence_planting import OFF, ON, PLAIN
+from planting_ops import OFF, ON, PLAIN
 
 from workbench.config import InferenceConfig
 from workbench.models import sample_inputs

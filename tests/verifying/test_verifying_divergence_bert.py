@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_verifying_divergence_planting import FAULTS, found_where_planted
+from planting_ops import FAULTS, found_where_planted
 
 CASES = [
     ("pir", "embedding_0.w_0", "plain"),

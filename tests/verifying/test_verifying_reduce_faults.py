@@ -96,6 +96,7 @@ def test_it_can_be_cancelled(digits: models.Model, tmp_path: Path, no_session_le
     ("arguments", "error", "words"),
     [
         ({"check": "speed"}, ConfigError, "give 'crash', 'output' or a function"),
+        ({"check": lambda session: True}, ConfigError, r"\(session\) does not take two arguments"),
         ({"config": "fast"}, ConfigError, "give an InferenceConfig"),
         ({"passes": "one_pass"}, ConfigError, "give a list of pass names"),
         ({"tolerance": (1,)}, WorkbenchError, r"\(1,\) is no tolerance"),
