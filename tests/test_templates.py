@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import jinja2
 import pytest
@@ -12,16 +12,18 @@ from workbench._templates import render
 TEXT = "{% for name in names %}\n  {{ name }}\n{% endfor %}\n"
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A package with one text under several names."""
-    folder = tmp_path / "package_with_templates" / "templates"
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A package with one text under several names, and another one."""
+    folder = tmp_path_factory.mktemp("site") / "package_with_templates" / "templates"
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     for name in ("page.html.j2", "page.html", "issue.md.jinja", "program.py.j2", "html.cc.j2"):
         (folder / name).write_text(TEXT)
-    monkeypatch.syspath_prepend(tmp_path)
-    return folder.parent.name
+    (folder / "loud.txt").write_text("{{ word | loud }}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder.parent.parent)
+        yield folder.parent.name
 
 
 @pytest.mark.parametrize("template", ["page.html.j2", "page.html"])
@@ -39,6 +41,5 @@ def test_a_value_that_is_missing_is_an_error(package: str) -> None:
         render(package, "program.py.j2", {"name": "x"})
 
 
-def test_filters_are_those_given(package: str, tmp_path: Path) -> None:
-    (tmp_path / package / "templates" / "loud.txt").write_text("{{ word | loud }}")
+def test_filters_are_those_given(package: str) -> None:
     assert render(package, "loud.txt", {"word": "now"}, {"loud": str.upper}) == "NOW"
