@@ -63,14 +63,14 @@ def test_a_slow_pass_is_found_among_real_measurements(
     model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_session_left: None
 ) -> None:
     """Every config is measured, but where one pass is on, the clock is made to run ten times as fast."""
-    with wb.Session(model) as session:
-        ran = session.given["passes"]
-    guilty = "conv2d_bn_onednn_fuse_pass" if "conv2d_bn_onednn_fuse_pass" in ran else ran[len(ran) // 3]
+    config = wb.InferenceConfig(onednn=False)
+    with wb.Session(model, config) as session:
+        guilty = session.given["passes"][2]
     measured = checks.measure
     ratios: list[float] = []
 
     def measure(model: wb.Model, cases: Sequence[Any], **more: Any) -> Any:
-        [one] = measured(model, cases, **more, launches=2).comparisons
+        [one] = measured(model, cases, **more, launches=1).comparisons
         ratios.append(one.ratio)
         times = 1 if guilty in cases[1].config.disabled_passes else 10
         low, high = (times * end for end in one.ci95 or (one.ratio, one.ratio))
@@ -80,10 +80,11 @@ def test_a_slow_pass_is_found_among_real_measurements(
         )
 
     monkeypatch.setattr(checks, "measure", measure)
-    found = bisect(model, check="latency", factor=4.0, seconds=0.1, repeats=3, folder=tmp_path / "kept")
+    folder = tmp_path / "kept"
+    found = bisect(model, config, "latency", factor=4.0, seconds=0.1, repeats=1, folder=folder)
     assert found.guilty == (guilty,), ratios
-    assert found.avoid == wb.InferenceConfig().without(guilty)
+    assert found.avoid == config.without(guilty)
     assert "times the latency with all off, slower" in found.words
     assert len(found.probes) <= 2 * np.log2(len(found.candidates)) + 4
-    # The real ones differ by what the passes are worth, and no two are alike.
-    assert len(set(ratios)) == len(ratios) > 10
+    # What is measured is real: no two are alike.
+    assert len(set(ratios)) == len(ratios) > 5
