@@ -11,7 +11,11 @@ from workbench.models import Model
 def test_a_real_tuning_keeps_what_paddle_refuses(digits: Model, tmp_path: Path) -> None:
     asked = {"onednn": [True, False], "precision": ["fp32", "fp16"]}
     found = wb.tune(digits, space=asked, seconds=8, folder=tmp_path / "kept")
-    assert found.trials
+    # On a busy machine the time may not be enough at first; called again, it continues.
+    for _ in range(4):
+        if not all(one.error for one in found.trials):
+            break
+        found = wb.tune(digits, space=asked, seconds=8, folder=tmp_path / "kept")
     refused = [one for one in found.trials if one.config.precision == "fp16"]
     assert refused
     assert all("fp16 runs on a GPU only" in str(one.error) for one in refused)
