@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -124,6 +126,16 @@ def test_the_same_label_for_two_configs_is_two_lines(history: History) -> None:
         recorder.end("finished")
     names = [trace.name for trace in history.chart("digits").data if trace.showlegend]
     assert names == ["mine (default)", "mine (2 threads)"]
+
+
+def test_what_was_recorded_before_a_field_came_is_on_the_same_line(history: History) -> None:
+    measure(history)
+    with contextlib.closing(sqlite3.connect(history.path)) as db, db:
+        db.execute("UPDATE run SET config = json_remove(config, '$.fp32_ops')")
+        (older,) = db.execute("SELECT config FROM run").fetchone()
+    assert "fp32_ops" not in older
+    measure(history)
+    assert len([trace for trace in history.chart("digits").data if trace.showlegend]) == 1
 
 
 def test_another_batch_is_another_line(history: History) -> None:

@@ -140,6 +140,7 @@ def test_the_options_reach_the_library(
         InferenceConfig(),
         InferenceConfig(onednn=False, threads=4, memory_optim=True).without("a_pass", "b_pass"),
         InferenceConfig(device="gpu", trt=True, precision="fp16", trt_use_calib_mode=False),
+        InferenceConfig(precision="bf16", fp32_ops=("conv2d", "softmax")),
         InferenceConfig(ir_optim=False, enabled_passes=("c_pass",), onednn=True, trt_workspace_size=5),
     ],
 )

@@ -145,6 +145,7 @@ def test_the_chart_is_a_page_of_its_own(digits: Path, asked: list[dict[str, Any]
         precision=st.sampled_from(["fp32", "bf16", "int8"]),
         disabled_passes=st.lists(st.sampled_from(["a_pass", "b_pass"])),
         enabled_passes=st.lists(st.sampled_from(["c_pass"])),
+        fp32_ops=st.lists(st.sampled_from(["conv2d", "softmax"])),
         device=st.sampled_from(["cpu", "gpu"]),
         trt=st.booleans(),
         trt_use_calib_mode=st.booleans(),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Characters of what a check says, in the table.
 SHOWN = 100
-_FIELDS = {"disabled_passes": "disable_pass", "enabled_passes": "enable_pass"}
+_FIELDS = {"fp32_ops": "fp32_op", "disabled_passes": "disable_pass", "enabled_passes": "enable_pass"}
 
 
 @click.command()

@@ -194,13 +194,15 @@ def _print(found: Tuning, model: str) -> None:
         click.echo(f"with inputs of {found.best_batch} rows")
 
 
+_LISTS = {"fp32_ops": "--fp32-op", "disabled_passes": "--disable-pass", "enabled_passes": "--enable-pass"}
+
+
 def options_of(config: InferenceConfig) -> list[str]:
     """The options of CONFIG that ask for a config."""
     found: list[str] = []
     for name, (_, value) in InferenceConfig().differences(config).items():
-        if name in ("disabled_passes", "enabled_passes"):
-            option = "--disable-pass" if name == "disabled_passes" else "--enable-pass"
-            found += [text for one in value for text in (option, one)]
+        if name in _LISTS:
+            found += [text for one in value for text in (_LISTS[name], one)]
         elif name == "onednn":
             found.append("--onednn" if value else "--no-onednn")
         elif name == "ir_optim":

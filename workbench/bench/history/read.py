@@ -117,9 +117,9 @@ def _summary(db: sqlite3.Connection, row: sqlite3.Row) -> Summary:
         numbers = percentiles(samples_of(db, row["measurement"], row["position"]))
     low, high = row["p50_low_ms"], row["p50_high_ms"]
     numbers.append(None if low is None or high is None else (low, high))
-    return Summary(
-        row["position"], row["label"], from_json(row["config"]), tuple(from_json(row["notices"])), *numbers
-    )
+    # A field that there was not yet has the value that was meant then: two that asked for the same are equal.
+    config = {**InferenceConfig().to_dict(), **from_json(row["config"])}
+    return Summary(row["position"], row["label"], config, tuple(from_json(row["notices"])), *numbers)
 
 
 def _run(db: sqlite3.Connection, row: sqlite3.Row) -> Run:

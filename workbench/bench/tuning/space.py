@@ -20,8 +20,8 @@ Goal = Literal["latency", "throughput"]
 BATCHES = (1, 2, 4, 8, 16, 32)
 # Of the whole time, what one run of a batch in the default space may take: some twenty runs measure it.
 RUN_MOST = 0.004
-# Fields of a config that are no knobs: passes are one of their own.
-_NO_KNOBS = ("disabled_passes", "enabled_passes")
+# Fields of a config that are no knobs: passes are one of their own, ops in fp32 are a matter of accuracy.
+_NO_KNOBS = ("fp32_ops", "disabled_passes", "enabled_passes")
 KNOBS = (*(name for name in InferenceConfig.__struct_fields__ if name not in _NO_KNOBS), "batch", "passes")
 
 
