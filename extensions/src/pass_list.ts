@@ -341,7 +341,7 @@ class PassList {
   /** Scrolls the list, never the page. */
   private bringIntoView(element: HTMLElement): void {
     const { list } = this;
-    const top = element.offsetTop - list.offsetTop;
+    const top = element.offsetTop; // the list is what its rows are placed in
     if (top < list.scrollTop) list.scrollTop = top;
     else if (top + element.offsetHeight > list.scrollTop + list.clientHeight)
       list.scrollTop = top + element.offsetHeight - list.clientHeight;

@@ -96,7 +96,13 @@ class Bisection:
             lines.append(f"fails as well: {'; '.join(others)}")
         if self.avoid is not None:
             off = [name for name in self.avoid.disabled_passes if name not in self.config.disabled_passes]
-            lines.append(f"avoided by switching off: {', '.join(off)}")
+            out = [name for name in self.config.enabled_passes if name not in self.avoid.enabled_passes]
+            told = [
+                f"{how}: {', '.join(names)}"
+                for how, names in (("switching off", off), ("not adding", out))
+                if names
+            ]
+            lines.append(f"avoided by {'; '.join(told)}")
         elif self.state == "found":
             lines.append("no config was found that avoids it")
         probes = "1 probe" if len(self.probes) == 1 else f"{len(self.probes)} probes"
