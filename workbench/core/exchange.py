@@ -62,6 +62,13 @@ class Exchange:
             self._fed = {name: array.copy() for name, array in arrays.items()}
         return self.worker.request(message, doing=doing, time_limit=time_limit)
 
+    def ask_outputs(
+        self, arrays: Mapping[str, Array], message: dict[str, Any], doing: str, time_limit: float | None
+    ) -> dict[str, Array]:
+        """One request as `ask`, whose reply has outputs as those of `run`."""
+        found = self.ask(arrays, {**message, **self._segments.returned()}, doing, time_limit)
+        return self._segments.unpack(*found)
+
     def close(self) -> None:
         """End the worker and give the memory back; arrays that look into it keep it."""
         self.worker.close()

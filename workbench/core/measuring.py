@@ -13,6 +13,7 @@ from workbench.core.measured import ConcurrentRuns, OpOutput, OutputMoments, Out
 from workbench.core.tensors import Array
 from workbench.core.worker import wire
 from workbench.errors import WorkbenchError
+from workbench.models import TensorInfo
 
 # Sends a request about the inputs, and what it does, in words for an error.
 Ask = Callable[[dict[str, Any], str], Asked]
@@ -74,6 +75,27 @@ def taken(ask: Ask, outputs: Sequence[OpOutput], parts: Sequence[OutputPart]) ->
         np.frombuffer(block.map, outputs[output].held, stop - start, offset)
         for output, start, stop, offset in places
     ]
+
+
+def rounding(
+    outputs: Sequence[OpOutput],
+    executions: Sequence[tuple[int, int]],
+    precision: str,
+    weights: Sequence[TensorInfo],
+) -> dict[str, Any]:
+    """The request for a run with some ops in a lower precision, as `Session.run_rounded`."""
+    for first, last in executions:
+        if not 0 <= first <= last < len(outputs):
+            raise WorkbenchError(
+                f"there are no outputs {first} to {last}: call op_outputs first, and take places among what "
+                "it lists"
+            )
+    return {
+        "op": "run_rounded",
+        "executions": [list(one) for one in executions],
+        "precision": precision,
+        "parameters": [info.name for info in weights],
+    }
 
 
 def _check_length(count: int, seconds: float, name: str = "count") -> None:

@@ -21,6 +21,7 @@ from workbench.core.process import Progress, Sink, Worker
 from workbench.core.runtimes import warm
 from workbench.core.spool import Spool
 from workbench.core.tensors import Array, check_inputs
+from workbench.core.worker.rounding import ROUND
 from workbench.errors import ConfigError
 from workbench.models import Model, TensorInfo, load
 
@@ -307,6 +308,48 @@ class Session:
         """
         with self._lock:
             return measuring.taken(self._asking(inputs, time_limit), self._listed, parts)
+
+    def run_rounded(
+        self,
+        inputs: Mapping[str, Any],
+        executions: Sequence[tuple[int, int]],
+        precision: str,
+        *,
+        time_limit: float | None = None,
+    ) -> dict[str, Array]:
+        """Run once with some ops as in a lower precision, on any machine.
+
+        What such an op reads, weights too, and what it gives is rounded to the nearest number of that
+        precision, a tie to the even one; inside, it computes in fp32, as hardware does that adds up in fp32.
+        What other ops read is not rounded for them. Only float32 is. Of an op that reads a list of tensors,
+        such as ``concat`` of PIR, those in the list are not rounded. `op_outputs` with the same inputs must
+        have come before. A clone of the predictor runs, on the CPU and without oneDNN.
+
+        Args:
+            inputs: what to run on.
+            executions: of the ops in the lower precision, their first and their last output, by the places
+                that `op_outputs` listed.
+            precision: "bf16" or "fp16".
+            time_limit: seconds, in place of the session's own limit.
+
+        Returns:
+            The outputs, as `run` gives them.
+
+        Raises:
+            ConfigError: for another precision.
+            NativeError: if the ops that run, or their outputs' shapes, are others than those listed; if
+                tensors are in oneDNN's own layout or on a GPU; if this Paddle does not tell what ops read
+                (3.3.1 does, 2.6.2 does not).
+            WorkbenchError: as `run`; if nothing was listed or there are no such outputs.
+        """
+        if precision not in ROUND:
+            raise ConfigError(f"{precision} cannot be simulated: give one of {', '.join(ROUND)}")
+        arrays = check_inputs(inputs, self.inputs)
+        with self._lock:
+            exchange = self._with_predictor()  # a fresh one knows of no outputs
+            message = measuring.rounding(self._listed, executions, precision, self.model.weights)
+            doing = f"running ops in {precision}"
+            return exchange.ask_outputs(arrays, message, doing, self._limit(time_limit))
 
     def _asking(self, inputs: Mapping[str, Any], time_limit: float | None) -> measuring.Ask:
         def ask(message: dict[str, Any], doing: str) -> Asked:

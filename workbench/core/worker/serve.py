@@ -20,7 +20,7 @@ import numpy as np
 import paddle
 import paddle.inference as paddle_inference
 
-from . import measure, wire
+from . import measure, rounding, wire
 
 _LIBC = ctypes.CDLL(None)
 
@@ -67,6 +67,7 @@ class Server:
         self.predictor: Any = None
         self.config: Any = None
         self.hooked: measure.Hooked | None = None
+        self.rounded: rounding.Rounded | None = None
         self.listed: list[measure.Listed] = []
         self.taken: wire.Segment | None = None
         self.clones: list[Any] = []
@@ -80,7 +81,7 @@ class Server:
 
     def load(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
         """Create the predictor from the files and the calls of the request."""
-        self.predictor = self.hooked = None
+        self.predictor = self.hooked = self.rounded = None
         self.clones, self.listed = [], []
         self.inputs, self.outputs = {}, {}
         gc.collect()
@@ -125,9 +126,10 @@ class Server:
             handle.reshape(list(data.shape))
             handle.copy_from_cpu(data)
 
-    def _give_outputs(self, timing: dict[str, Any]) -> Reply:
+    def _give_outputs(self, timing: dict[str, Any], handles: dict[str, Any] | None = None) -> Reply:
+        handles = self.outputs if handles is None else handles
         # ascontiguousarray would make an array of one number of a scalar.
-        arrays = {name: np.asarray(_array(handle), order="C") for name, handle in self.outputs.items()}
+        arrays = {name: np.asarray(_array(handle), order="C") for name, handle in handles.items()}
         tensors = [wire.describe(name, data) for name, data in arrays.items()]
         size = wire.layout(tensors)
         reply: dict[str, Any] = {"tensors": tensors, **timing}
@@ -224,6 +226,15 @@ class Server:
         measure.take(self._hooked(), self.listed, request["parts"], self.taken.map)
         return {"size": self.taken.size}, [], [self.taken.fd]
 
+    def run_rounded(self, request: dict[str, Any], raw: bytes, fds: list[int]) -> Reply:
+        """Run once with some ops in a lower precision, simulated, and give the outputs."""
+        self._release(request)
+        if self.rounded is None:
+            self.rounded = rounding.Rounded(self.predictor.clone())
+        clone = self._copy_inputs(self.rounded.clone)
+        self.rounded.run(self.listed, request["executions"], request["precision"], request["parameters"])
+        return self._give_outputs({}, {name: clone.get_output_handle(name) for name in self.outputs})
+
     def _give_up_taken(self) -> None:
         if self.taken is not None:
             self.taken.close()
@@ -291,6 +302,7 @@ def serve(channel: wire.Channel, hello: dict[str, Any]) -> None:
             "profile",
             "list_outputs",
             "take_outputs",
+            "run_rounded",
             "status",
         )
     }
