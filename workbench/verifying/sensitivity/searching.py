@@ -1,0 +1,133 @@
+"""From single candidates to the ranking, and from the ranking to what has to stay in fp32."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+
+from workbench.verifying.bisection.ledger import Ledger
+from workbench.verifying.bisection.outcome import On, Outcome, Probe
+from workbench.verifying.bisection.search import Found, Part, Search
+from workbench.verifying.ddmin import ddmin
+from workbench.verifying.sensitivity.results import Ranked
+from workbench.verifying.sensitivity.ways import Way
+
+# Probes that the search may spend beside the ranking. Where many small errors add up, there may be far more
+# smallest sets than can be tried.
+PROBES_MOST = 300
+SHORTENED = (
+    f"the search ended after {PROBES_MOST} probes: sets that fail may be smaller, and there may be others"
+)
+NOT_LEAST = "fewer may be enough to keep in fp32: the search ended before that was certain"
+
+
+class _EnoughError(Exception):
+    """All probes are spent."""
+
+
+class Spending:
+    """Tries configs, up to so many.
+
+    Args:
+        probe: tries one.
+
+    Attributes:
+        left: how many it may still try.
+    """
+
+    def __init__(self, probe: Callable[[On], Outcome]) -> None:
+        self._probe = probe
+        self.left = PROBES_MOST
+
+    def __call__(self, on: On) -> Outcome:
+        """Try one.
+
+        Raises:
+            _EnoughError: if none is left.
+        """
+        if not self.left:
+            raise _EnoughError
+        self.left -= 1
+        return self._probe(on)
+
+
+def ranked(
+    way: Way, tell: Callable[[float, str], object], *, by_tolerance: bool
+) -> tuple[list[Ranked], dict[str, Outcome]]:
+    """Try every candidate alone in the lower precision.
+
+    Args:
+        way: how it is tried.
+        tell: called before each with the share done and its name.
+        by_tolerance: whether what counts is the difference in relation to the tolerance, or by norm.
+
+    Returns:
+        What came of it, what differs most first, and what was said of each.
+    """
+    rows: list[Ranked] = []
+    outcomes: dict[str, Outcome] = {}
+    for number, one in enumerate(way.candidates):
+        tell(number / len(way.candidates), one.name)
+        way.judge.gap = None
+        outcome = outcomes[one.name] = way.probe(frozenset([one.name]))
+        gap = way.judge.gap
+        rows.append(
+            Ranked(
+                one.name,
+                one.ops,
+                one.layers,
+                None if gap is None else gap.difference,
+                None if gap is None else gap.of_tolerance,
+                None if outcome.verdict == "unresolved" else outcome.verdict == "passes",
+                outcome.words,
+            )
+        )
+
+    def size(row: Ranked) -> float:
+        found = row.of_tolerance if by_tolerance else row.difference
+        # What does not even run is the worst.
+        return math.inf if found is None else found
+
+    return sorted(rows, key=size, reverse=True), outcomes
+
+
+def search(ledger: Ledger, spending: Spending) -> Found:
+    """Find the smallest sets of candidates that fail in the lower precision, and what to keep out of it.
+
+    Args:
+        ledger: tries configs, by what is in the lower precision; its names begin with what differs most.
+        spending: what the ledger tries them with.
+    """
+    with contextlib.suppress(_EnoughError):
+        return Search(ledger).find()
+    # What to keep is what is wanted most, and is found in fewer probes than all sets that fail.
+    names = ledger.names
+    notices = [SHORTENED]
+    spending.left = PROBES_MOST
+
+    def passes(kept: Sequence[str]) -> bool:
+        return ledger.ask(name for name in names if name not in kept).verdict == "passes"
+
+    try:
+        off: Part | None = ddmin(names, passes)
+    except _EnoughError:
+        off = min((one.off for one in tried(ledger) if one.verdict == "passes"), key=len, default=None)
+        notices.append(NOT_LEAST)
+    failing = min((one for one in tried(ledger) if one.verdict == "fails"), key=lambda one: len(one.on))
+    return Found("found", [tuple(name for name in names if name in failing.on)], off, notices=notices)
+
+
+def tried(ledger: Ledger) -> list[Probe]:
+    """The probes that were run."""
+    return [one for one in ledger.probes.values() if one.runs]
+
+
+def in_our_words(text: str) -> str:
+    """A notice of the search, for which a candidate is on or off."""
+    for theirs, ours in (
+        ("with all of them off it is another story", "with all of them in fp32 it is another story"),
+        ("but only while others are off", "but only while others are in fp32"),
+    ):
+        text = text.replace(theirs, ours)
+    return text
