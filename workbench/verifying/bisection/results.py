@@ -97,12 +97,12 @@ class Bisection:
         if self.avoid is not None:
             off = [name for name in self.avoid.disabled_passes if name not in self.config.disabled_passes]
             out = [name for name in self.config.enabled_passes if name not in self.avoid.enabled_passes]
-            told = [
+            ways = [
                 f"{how}: {', '.join(names)}"
                 for how, names in (("switching off", off), ("not adding", out))
                 if names
             ]
-            lines.append(f"avoided by {'; '.join(told)}")
+            lines.append(f"avoided by {'; '.join(ways)}")
         elif self.state == "found":
             lines.append("no config was found that avoids it")
         probes = "1 probe" if len(self.probes) == 1 else f"{len(self.probes)} probes"
