@@ -336,10 +336,9 @@ class Session:
             The outputs, as `run` gives them.
 
         Raises:
-            ConfigError: for another precision.
-            NativeError: if the ops that run, or their outputs' shapes, are others than those listed; if
-                tensors are in oneDNN's own layout or on a GPU; if this Paddle does not tell what ops read
-                (3.3.1 does, 2.6.2 does not).
+            ConfigError: for another precision, on a GPU or with oneDNN, which may keep rounded weights.
+            NativeError: if the ops that run, or their outputs' shapes, are others than those listed; if this
+                Paddle does not tell what ops read (3.3.1 does, 2.6.2 does not).
             WorkbenchError: as `run`; if nothing was listed or there are no such outputs.
         """
         if precision not in ROUND:
@@ -347,6 +346,12 @@ class Session:
         arrays = check_inputs(inputs, self.inputs)
         with self._lock:
             exchange = self._with_predictor()  # a fresh one knows of no outputs
+            given = self.load().given
+            if given["onednn"] or given["device"] != "cpu":
+                raise ConfigError(
+                    "a lower precision cannot be simulated on a GPU or with oneDNN, which keeps weights as "
+                    "it first read them: use a config on the CPU with onednn=False"
+                )
             message = measuring.rounding(self._listed, executions, precision, self.model.weights)
             doing = f"running ops in {precision}"
             return exchange.ask_outputs(arrays, message, doing, self._limit(time_limit))

@@ -192,7 +192,7 @@ def _floats(tensor: Any) -> Optional[np.ndarray]:
         return None
     if onednn or not tensor.place.is_cpu_place() or not getattr(tensor, "is_contiguous", lambda: True)():
         raise RuntimeError(
-            "a tensor lies in a layout or a place of its own: use a config on the CPU without oneDNN"
+            "a tensor lies in a layout or a place of its own: use a config on the CPU with onednn=False"
         )
     block = (ctypes.c_char * (4 * size)).from_address(tensor.data_ptr())
     return np.frombuffer(memoryview(block), np.float32, size)

@@ -124,7 +124,7 @@ def _said(found: Sensitivity, shown: int) -> str:
 
 
 def _note(size: float) -> str:
-    return "<b>NaN or ∞</b>" if math.isinf(size) else f"<b>{size:.2g}</b>"
+    return "<b>NaN or ∞</b>" if math.isinf(size) else f"<b>{size:.3g}</b>"
 
 
 def _hover(one: Ranked) -> str:

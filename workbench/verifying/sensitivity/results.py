@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 State = Literal["found", "does not fail", "no op does it"]
 Method = Literal["native", "simulated"]
-# Rows of the text.
-SHOWN = 15
+# Rows of the text, and sets named in a line.
+SHOWN, LISTED = 15, 5
 HEAD = ("", "ops", "difference", "of the tolerance", "", "in fp32", "layer")
 
 
@@ -129,7 +129,7 @@ class Sensitivity:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The head and the rows of a table of the ranking, for people."""
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (
                 one.name,
                 str(len(one.ops)),
@@ -162,7 +162,9 @@ class Sensitivity:
         """The lines under the table: what fails, what avoids it, and how much was tried."""
         lines = []
         if self.sets:
-            sets = "; ".join(" + ".join(one) for one in self.sets)
+            sets = "; ".join(" + ".join(one) for one in self.sets[:LISTED])
+            if len(self.sets) > LISTED:
+                sets += f"; and {len(self.sets) - LISTED} more"
             lines.append(f"fails in {self.precision} with all others in fp32: {sets}")
         if self.avoid is not None:
             lines.append(f"config to use: {self.avoid.label}")
@@ -196,7 +198,7 @@ def _probe(one: Probe) -> dict[str, Any]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}"
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -20,6 +20,8 @@ SHORTENED = (
     f"the search ended after {PROBES_MOST} probes: sets that fail may be smaller, and there may be others"
 )
 NOT_LEAST = "fewer may be enough to keep in fp32: the search ended before that was certain"
+# How the search ends a notice on a set that fails with others off and passes with them on.
+_ONLY = " fails too, but only while others are off: it may need one of them"
 
 
 class _EnoughError(Exception):
@@ -123,11 +125,25 @@ def tried(ledger: Ledger) -> list[Probe]:
     return [one for one in ledger.probes.values() if one.runs]
 
 
-def in_our_words(text: str) -> str:
-    """A notice of the search, for which a candidate is on or off."""
-    for theirs, ours in (
-        ("with all of them off it is another story", "with all of them in fp32 it is another story"),
-        ("but only while others are off", "but only while others are in fp32"),
-    ):
-        text = text.replace(theirs, ours)
-    return text
+def with_single(found: Found, single: Sequence[str]) -> tuple[list[Part], list[str]]:
+    """The sets that fail, and what is to be known of the search, in words that fit.
+
+    Args:
+        found: what was found, in terms of what is on and off.
+        single: candidates that fail alone: each is a smallest set, found by the search or not. It leaves out
+            those that pass together with others, as rounding errors may that cancel out.
+    """
+    sets: list[Part] = [(name,) for name in single] if found.state == "found" else []
+    sets += [part for part in found.sets if not set(part) & set(single)]
+    cancelled = [text.removesuffix(_ONLY) for text in found.notices if text.endswith(_ONLY)]
+    told = [
+        text.replace("with all of them off", "with all of them in fp32")
+        for text in found.notices
+        if not text.endswith(_ONLY)
+    ]
+    if cancelled:
+        told.append(
+            f"{'; '.join(cancelled)}: too much alone, and not together with others, whose errors cancel "
+            "theirs out; inputs of more rows may say more"
+        )
+    return sets, told

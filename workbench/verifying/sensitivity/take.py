@@ -22,7 +22,7 @@ from workbench.verifying.bisection.ledger import Ledger
 from workbench.verifying.sensitivity.candidates import By
 from workbench.verifying.sensitivity.judging import Check, Judge
 from workbench.verifying.sensitivity.results import Sensitivity, State
-from workbench.verifying.sensitivity.searching import Spending, in_our_words, ranked, search, tried
+from workbench.verifying.sensitivity.searching import Spending, ranked, search, tried, with_single
 from workbench.verifying.sensitivity.ways import Task, Way, native, simulated, why_not_native
 from workbench.verifying.tolerance import tolerances_of
 
@@ -157,11 +157,15 @@ def _searched(task: Task, way: Way, check: Literal["output", "function"]) -> Sen
         )
     keep = found.off or ()
     avoid = None
-    notices = [*way.notices, *map(in_our_words, found.notices)]
+    sets, told = with_single(found, [one.name for one in ranking if one.passed is False])
+    notices = [*way.notices, *told]
     passes = found.state == "does not fail" or found.off is not None
     if passes and task.by == "type":
         avoid = task.lowered.replace(fp32_ops=(*task.config.fp32_ops, *keep))
-        notices += _not_here(task.model, avoid)
+        reason = _not_here(task.model, avoid)
+        # Where that is why it was simulated, it is said already.
+        if reason and not any(reason in text for text in notices):
+            notices.append(f"the config to use does not run here: {reason}")
     return Sensitivity(
         task.model.name,
         task.config,
@@ -172,7 +176,7 @@ def _searched(task: Task, way: Way, check: Literal["output", "function"]) -> Sen
         _STATES[found.state],
         full.telling.words,
         keep,
-        tuple(found.sets),
+        tuple(sets),
         avoid,
         tuple(ranking),
         tuple(tried(ledger)),
@@ -180,16 +184,16 @@ def _searched(task: Task, way: Way, check: Literal["output", "function"]) -> Sen
     )
 
 
-def _not_here(model: Model, config: InferenceConfig) -> list[str]:
-    """Why the config to use is refused on this machine, where it was only simulated."""
+def _not_here(model: Model, config: InferenceConfig) -> str | None:
+    """Why a config is refused on this machine, if it is known to be."""
     about = warm(config.runtime).about
     try:
         known_defects(
             Situation(config, model.ir, release_of(about["paddle"]), gpu_build=bool(about["gpu_build"]))
         )
     except ConfigError as error:
-        return [f"the config to use does not run here: {error}"]
-    return []
+        return str(error)
+    return None
 
 
 def _checked(
