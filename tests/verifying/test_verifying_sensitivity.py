@@ -20,6 +20,8 @@ import workbench as wb
 from workbench.errors import CancelledError, WorkbenchError
 from workbench.ir import canonical_type
 from workbench.models import load
+from workbench.verifying.bisection import Outcome
+from workbench.verifying.bisection.ledger import Ledger
 from workbench.verifying.sensitivity import Sensitivity, searching, sensitivity
 
 Floats = npt.NDArray[np.float32]
@@ -68,20 +70,32 @@ class Over(Planted):
 for layer, names in ((Chain(), ["x"]), (Near(), ["left", "right"]), (Large(), ["x"]), (Over(), ["x"])):
     layer.eval()
     specs = [(name, "float32", [400]) for name in names]
-    export_layer(layer, str(folder / type(layer).__name__.lower()), specs, layout=sys.argv[2])
+    for layout in ("pir", "program"):
+        export_layer(layer, str(folder / layout / type(layer).__name__.lower()), specs, layout=layout)
 """
 
 
-@pytest.fixture(scope="module", params=["pir", "program"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small models, in each IR."""
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small models for each IR."""
     folder = tmp_path_factory.mktemp("sensitivity")
     # A file, since Paddle reads the source of what it turns static.
     script = folder / "export.py"
     script.write_text(EXPORT)
-    subprocess.run([sys.executable, str(script), str(folder), request.param], check=True, timeout=120)
-    assert load(folder / "chain").ir == request.param
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=120)
     return folder
+
+
+@pytest.fixture(params=["pir", "program"])
+def made(request: pytest.FixtureRequest, both: Path) -> Path:
+    """The models in one IR and the other."""
+    return both / str(request.param)
+
+
+@pytest.fixture
+def pir(both: Path) -> Path:
+    """The models in PIR, for what is alike in both."""
+    return both / "pir"
 
 
 @pytest.fixture(scope="module")
@@ -220,9 +234,9 @@ def test_an_exponential_of_large_numbers_is_named(made: Path) -> None:
     assert [kinds(one) for one in found.sets] == [("exp",)]
 
 
-def test_what_overflows_in_fp16_is_infinite(made: Path) -> None:
+def test_what_overflows_in_fp16_is_infinite(pir: Path) -> None:
     x = np.full(SIZE, 300, np.float32)
-    low = sensitivity(made / "over", None, "fp16", {"x": x}, method="simulated")
+    low = sensitivity(pir / "over", None, "fp16", {"x": x}, method="simulated")
     # The square is beyond 65504, whether it is given or read.
     assert sorted(kinds(low.keep)) == ["sqrt", "square"]
     assert sorted(map(kinds, low.sets)) == [("sqrt",), ("square",)]
@@ -231,10 +245,10 @@ def test_what_overflows_in_fp16_is_infinite(made: Path) -> None:
     assert facts["ranking"][0]["difference"] is None
     assert facts["ranking"][0]["passed"] is False
     # bf16 has the exponents of fp32.
-    assert sensitivity(made / "over", None, "bf16", {"x": x}, method="simulated").state == "does not fail"
+    assert sensitivity(pir / "over", None, "bf16", {"x": x}, method="simulated").state == "does not fail"
 
 
-def test_a_function_judges_in_place_of_the_tolerance(made: Path) -> None:
+def test_a_function_judges_in_place_of_the_tolerance(pir: Path) -> None:
     seen: list[dict[str, Any]] = []
 
     def good(outputs: dict[str, Any]) -> bool:
@@ -242,7 +256,7 @@ def test_a_function_judges_in_place_of_the_tolerance(made: Path) -> None:
         (array,) = outputs.values()
         return bool(np.abs(array - chain(())).max() <= BETWEEN["the worst alone"])
 
-    found = sensitivity(made / "chain", inputs={"x": X}, method="simulated", check=good)
+    found = sensitivity(pir / "chain", inputs={"x": X}, method="simulated", check=good)
     keep = set(kinds(found.keep))
     assert (found.state, found.check) == ("found", "function")
     assert error(set(TYPES) - keep) <= BETWEEN["the worst alone"]
@@ -254,24 +268,39 @@ def test_a_function_judges_in_place_of_the_tolerance(made: Path) -> None:
     def never(outputs: dict[str, Any]) -> bool:
         raise ValueError("nothing is good enough")
 
-    worst = sensitivity(made / "chain", inputs={"x": X}, method="simulated", check=never)
+    worst = sensitivity(pir / "chain", inputs={"x": X}, method="simulated", check=never)
     assert (worst.state, worst.keep, worst.avoid) == ("no op does it", (), None)
     assert "ValueError: nothing is good enough" in worst.answer
 
 
-def test_a_search_that_is_cut_off_still_gives_what_passes(
-    made: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_that_is_cut_off_still_gives_what_passes(pir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     atol = BETWEEN["none alone, all together"]
     for most in (1, 3, 6):
         monkeypatch.setattr(searching, "PROBES_MOST", most)
-        found = sensitivity(made / "chain", inputs={"x": X}, method="simulated", tolerance=atol)
+        found = sensitivity(pir / "chain", inputs={"x": X}, method="simulated", tolerance=atol)
         keep = set(kinds(found.keep))
         assert found.state == "found"
         assert error(set(TYPES) - keep) <= atol
         assert error(kinds(found.sets[0])) > atol
         assert searching.SHORTENED in found.notices
         assert all(one.runs for one in found.probes)
+
+
+def test_errors_that_cancel_out_are_told_of() -> None:
+    """What fails alone and passes with another one is no reason to keep anything, and no secret."""
+
+    def probe(on: frozenset[str]) -> Outcome:
+        cancelled = {"a", "d"} <= on and "b" not in on
+        return Outcome("fails", "", "output") if cancelled or {"b", "c"} <= on else Outcome("passes")
+
+    spending = searching.Spending(probe)
+    ledger = Ledger("abcd", spending, repeats=1)
+    found = searching.search(ledger, spending)
+    sets, told = searching.with_single(found, [])
+    assert (sets, found.off) == ([("b", "c")], ("c",))
+    assert told[0].startswith("a + d: too much alone, and not together with others")
+    # Each of those that fail alone is a set of its own, also if the search went another way.
+    assert searching.with_single(found, ["c"])[0] == [("c",)]
 
 
 # Real models, and how it is told
@@ -294,9 +323,9 @@ def test_digits_in_bf16_are_as_good(digits: Path) -> None:
     assert any("conv" in path.lower() for one in found.ranking for path in one.layers)
 
 
-def test_the_chart_has_a_bar_for_each(made: Path) -> None:
+def test_the_chart_has_a_bar_for_each(pir: Path) -> None:
     found = sensitivity(
-        made / "chain", inputs={"x": X}, method="simulated", tolerance=BETWEEN["three of them"]
+        pir / "chain", inputs={"x": X}, method="simulated", tolerance=BETWEEN["three of them"]
     )
     for theme in ("light", "dark"):
         figure = found.chart(theme)
@@ -311,7 +340,7 @@ def test_the_chart_has_a_bar_for_each(made: Path) -> None:
         found.chart("blue")
 
 
-def test_a_cancel_stops_it(made: Path, no_session_left: None) -> None:
+def test_a_cancel_stops_it(pir: Path, no_session_left: None) -> None:
     cancel = threading.Event()
     told: list[float] = []
 
@@ -321,11 +350,11 @@ def test_a_cancel_stops_it(made: Path, no_session_left: None) -> None:
             cancel.set()
 
     with pytest.raises(CancelledError):
-        sensitivity(made / "chain", inputs={"x": X}, method="simulated", cancel=cancel, progress=tell)
+        sensitivity(pir / "chain", inputs={"x": X}, method="simulated", cancel=cancel, progress=tell)
     cancel.clear()
     told.clear()
     whole: Sensitivity = sensitivity(
-        made / "chain",
+        pir / "chain",
         inputs={"x": X},
         method="simulated",
         tolerance=BETWEEN["three of them"],
