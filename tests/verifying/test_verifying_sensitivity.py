@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import workbench as wb
 from workbench.errors import CancelledError, WorkbenchError
@@ -286,6 +288,36 @@ def test_a_search_that_is_cut_off_still_gives_what_passes(pir: Path, monkeypatch
         assert all(one.runs for one in found.probes)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=30), st.floats(0.01, 0.99))
+def test_what_to_keep_of_errors_that_add_up_is_smallest_in_itself(errors: list[int], share: float) -> None:
+    limit = share * sum(errors)
+    names = [f"op {at}" for at in range(len(errors))]
+    sizes = dict(zip(names, sorted(errors, reverse=True), strict=True))
+
+    def fails(on: Iterable[str]) -> bool:
+        return sum(sizes[name] for name in on) > limit
+
+    spending = searching.Spending(
+        lambda on: Outcome("fails", "", "output") if fails(on) else Outcome("passes")
+    )
+    ledger = Ledger(names, spending, repeats=1)
+    single = [name for name in names if fails([name])]
+    found = searching.search(ledger, spending, single)
+    sets, _ = searching.with_single(found, single)
+    assert found.state == "found" and found.off is not None
+    lowered = set(names) - set(found.off)
+    assert not fails(lowered)
+    assert set(single) <= set(found.off)
+    if searching.NOT_LEAST not in found.notices:
+        assert all(fails(lowered | {name}) for name in found.off)
+    for part in sets:
+        assert fails(part)
+        if searching.SHORTENED not in found.notices:
+            assert not any(fails(set(part) - {name}) for name in part)
+    assert len(searching.tried(ledger)) <= 2 * searching.PROBES_MOST + len(names) + 1
+
+
 def test_errors_that_cancel_out_are_told_of() -> None:
     """What fails alone and passes with another one is no reason to keep anything, and no secret."""
 
@@ -295,7 +327,7 @@ def test_errors_that_cancel_out_are_told_of() -> None:
 
     spending = searching.Spending(probe)
     ledger = Ledger("abcd", spending, repeats=1)
-    found = searching.search(ledger, spending)
+    found = searching.search(ledger, spending, [])
     sets, told = searching.with_single(found, [])
     assert (sets, found.off) == ([("b", "c")], ("c",))
     assert told[0].startswith("a + d: too much alone, and not together with others")

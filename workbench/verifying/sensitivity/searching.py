@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from workbench.verifying.bisection.ledger import Ledger
 from workbench.verifying.bisection.outcome import On, Outcome, Probe
@@ -94,30 +93,55 @@ def ranked(
     return sorted(rows, key=size, reverse=True), outcomes
 
 
-def search(ledger: Ledger, spending: Spending) -> Found:
+def search(ledger: Ledger, spending: Spending, single: Sequence[str]) -> Found:
     """Find the smallest sets of candidates that fail in the lower precision, and what to keep out of it.
 
     Args:
         ledger: tries configs, by what is in the lower precision; its names begin with what differs most.
         spending: what the ledger tries them with.
+        single: candidates that fail alone. They stay in fp32 while the others are searched.
     """
-    with contextlib.suppress(_EnoughError):
-        return Search(ledger).find()
-    # What to keep is what is wanted most, and is found in fewer probes than all sets that fail.
     names = ledger.names
-    notices = [SHORTENED]
+    full = ledger.sample(names, 1)
+    if full.verdict != "fails":
+        return Found("does not fail" if full.verdict == "passes" else "unresolved")
+    rest = _without(names, single)
     spending.left = PROBES_MOST
-
-    def passes(kept: Sequence[str]) -> bool:
-        return ledger.ask(name for name in names if name not in kept).verdict == "passes"
-
     try:
-        off: Part | None = ddmin(names, passes)
+        inner = Search(ledger)
+        inner.names = rest
+        found = inner.find()
     except _EnoughError:
-        off = min((one.off for one in tried(ledger) if one.verdict == "passes"), key=len, default=None)
+        found = _least_kept(ledger, spending, rest)
+    if found.state not in ("found", "does not fail") or (found.state == "found" and found.off is None):
+        return found
+    off = tuple(name for name in names if name in single or name in (found.off or ()))
+    # Errors that cancel out may make one needless, which failed alone.
+    spending.left = len(off)
+    for name in reversed(off):
+        fewer = _without(off, (name,))
+        if name in single and ledger.ask(_without(names, fewer)).verdict == "passes":
+            off = fewer
+    return Found("found", found.sets, off, notices=found.notices)
+
+
+def _least_kept(ledger: Ledger, spending: Spending, rest: Part) -> Found:
+    """What to keep is what is wanted most, and takes fewer probes than all sets that fail."""
+    spending.left = PROBES_MOST
+    notices = [SHORTENED]
+    try:
+        off: Part | None = ddmin(rest, lambda kept: ledger.ask(_without(rest, kept)).verdict == "passes")
+    except _EnoughError:
+        alone = set(ledger.names) - set(rest)
+        passing = [one for one in tried(ledger) if one.verdict == "passes" and not alone & one.on]
+        off = min((_without(rest, one.on) for one in passing), key=len, default=None)
         notices.append(NOT_LEAST)
     failing = min((one for one in tried(ledger) if one.verdict == "fails"), key=lambda one: len(one.on))
-    return Found("found", [tuple(name for name in names if name in failing.on)], off, notices=notices)
+    return Found("found", [tuple(name for name in ledger.names if name in failing.on)], off, notices=notices)
+
+
+def _without(names: Sequence[str], others: Container[str]) -> Part:
+    return tuple(name for name in names if name not in others)
 
 
 def tried(ledger: Ledger) -> list[Probe]:

@@ -149,7 +149,8 @@ def _searched(task: Task, way: Way, check: Literal["output", "function"]) -> Sen
     )
     for name in names:
         ledger.ask((name,))
-    found = search(ledger, spending)
+    single = [one.name for one in ranking if one.passed is False]
+    found = search(ledger, spending, single)
     full = ledger.sample(names, 1)
     if found.state == "unresolved":
         raise WorkbenchError(
@@ -157,7 +158,7 @@ def _searched(task: Task, way: Way, check: Literal["output", "function"]) -> Sen
         )
     keep = found.off or ()
     avoid = None
-    sets, told = with_single(found, [one.name for one in ranking if one.passed is False])
+    sets, told = with_single(found, single)
     notices = [*way.notices, *told]
     passes = found.state == "does not fail" or found.off is not None
     if passes and task.by == "type":

@@ -86,7 +86,12 @@ def simulated(task: Task) -> Iterator[Way]:
         cancels(task.cancel, (session,)),
     ):
         task.tell(0.0, "running the model in fp32")
-        with contextlib.closing(trace(session, time_limit=task.time_limit)) as stages:
+        stages = trace(
+            session,
+            progress=lambda name: task.tell(0.0, f"running {name}"),
+            time_limit=task.time_limit,
+        )
+        with contextlib.closing(stages):
             outputs = session.op_outputs(task.inputs)
             candidates, unmapped = of_run(stages, outputs, task.by, task.config.fp32_ops)
             silent = sum(canonical_type(op.type) in _SILENT for op in stages[0].graph.ops)
