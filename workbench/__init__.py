@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.reporting import report
     from workbench.tracing import PassTrace, trace
     from workbench.ui import open, view  # noqa: A004
-    from workbench.verifying import bisect, first_divergence, reduce, verify
+    from workbench.verifying import bisect, first_divergence, reduce, sensitivity, verify
 
 _ROOMS = {
     "Benchmark": "bench",
@@ -44,6 +44,7 @@ _ROOMS = {
     "sample": "models",
     "sample_inputs": "models",
     "sample_labels": "models",
+    "sensitivity": "verifying",
     "sweep": "bench.sweep",
     "trace": "tracing",
     "tune": "bench.tuning",
@@ -74,6 +75,7 @@ __all__ = [
     "sample",
     "sample_inputs",
     "sample_labels",
+    "sensitivity",
     "sweep",
     "trace",
     "tune",

@@ -33,6 +33,7 @@ from workbench.cli.options import (
 from workbench.cli.profile import profile
 from workbench.cli.reduce import reduce
 from workbench.cli.report import report
+from workbench.cli.sensitivity import sensitivity
 from workbench.cli.tune import tune
 from workbench.cli.verify import verify
 from workbench.config import InferenceConfig
@@ -292,6 +293,7 @@ app.add_command(history)
 app.add_command(profile)
 app.add_command(reduce)
 app.add_command(report)
+app.add_command(sensitivity)
 app.add_command(tune)
 app.add_command(verify)
 

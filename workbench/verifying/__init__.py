@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workbench.verifying.divergence import Divergence, first_divergence
     from workbench.verifying.outputs import verify
     from workbench.verifying.reduction import Reduction, reduce
+    from workbench.verifying.sensitivity import Sensitivity, sensitivity
     from workbench.verifying.tolerance import Tolerance, default_tolerance
     from workbench.verifying.verification import Verification
 
@@ -23,6 +24,7 @@ _MODULES = {
     "Divergence": "divergence",
     "OutputDifference": "difference",
     "Reduction": "reduction",
+    "Sensitivity": "sensitivity",
     "Tolerance": "tolerance",
     "Verification": "verification",
     "bisect": "bisection",
@@ -30,6 +32,7 @@ _MODULES = {
     "default_tolerance": "tolerance",
     "first_divergence": "divergence",
     "reduce": "reduction",
+    "sensitivity": "sensitivity",
     "verify": "outputs",
 }
 
@@ -39,6 +42,7 @@ __all__ = [
     "Divergence",
     "OutputDifference",
     "Reduction",
+    "Sensitivity",
     "Tolerance",
     "Verification",
     "bisect",
@@ -46,6 +50,7 @@ __all__ = [
     "default_tolerance",
     "first_divergence",
     "reduce",
+    "sensitivity",
     "verify",
 ]
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from workbench.verifying.bisection.checks import said
 from workbench.verifying.bisection.outcome import Outcome
-from workbench.verifying.difference import Differing, OutputDifference
+from workbench.verifying.difference import OutputDifference
+from workbench.verifying.differing import Differing
 from workbench.verifying.divergence.apart import Apart
 from workbench.verifying.tolerance import tolerances_of
 from workbench.verifying.verification import what_failed
