@@ -55,8 +55,8 @@ def sensitivity(
 
     First every candidate is tried alone in the lower precision, all others in fp32: that is the ranking. Then
     delta debugging, as in `bisect`, looks for the smallest sets that make the check fail, and for what has to
-    stay in fp32 so that it passes. Errors add up: where no small set is guilty and all together are, there is
-    still a set to keep of which nothing can be left out.
+    stay in fp32 so that it passes; what fails alone stays there meanwhile. Errors add up: where no small set
+    is guilty and all together are, there is still a set to keep of which nothing can be left out.
 
     "simulated" needs no hardware that has the precision. The model runs in fp32 on the CPU, its ops as they
     are in its file, none fused and without oneDNN. What an op in the lower precision reads (weights, too) and
@@ -72,7 +72,8 @@ def sensitivity(
         config: what to ask for beside the precision; the default config if None. Types in its ``fp32_ops``
             stay in fp32. "simulated" takes of it these types, the runtime and the threads.
         precision: "bf16" or "fp16".
-        inputs: arrays by name; random ones if None, as in `benchmark`.
+        inputs: arrays by name; random ones if None, as in `benchmark`. Several rows say more than one: in
+            few outputs, rounding errors may cancel out by chance.
         method: "native", "simulated" or "auto": native where Paddle gives the precision on this machine, else
             simulated.
         by: "type" for all ops of a type together, as a config names them, or "op" for each op alone, which
