@@ -24,6 +24,7 @@ from workbench.ir import canonical_type
 from workbench.models import load
 from workbench.verifying.bisection import Outcome
 from workbench.verifying.bisection.ledger import Ledger
+from workbench.verifying.bisection.search import Found
 from workbench.verifying.sensitivity import Sensitivity, searching, sensitivity
 
 Floats = npt.NDArray[np.float32]
@@ -170,7 +171,8 @@ def test_numpy_agrees_on_every_set(made: Path, case: str, no_session_left: None)
     keep = kinds(found.keep)
     rest = set(TYPES) - set(keep)
     assert keep and not fails(rest)
-    assert all(fails(rest | {name}) for name in keep)
+    assert all(fails(rest | {name}) or fails([name]) for name in keep)
+    assert {name for name in TYPES if fails([name])} <= set(keep)
     for part in map(set, map(kinds, found.sets)):
         assert fails(part)
         assert not any(fails(part - {name}) for name in part)
@@ -262,7 +264,7 @@ def test_a_function_judges_in_place_of_the_tolerance(pir: Path) -> None:
     keep = set(kinds(found.keep))
     assert (found.state, found.check) == ("found", "function")
     assert error(set(TYPES) - keep) <= BETWEEN["the worst alone"]
-    assert all(error(set(TYPES) - keep | {name}) > BETWEEN["the worst alone"] for name in keep)
+    assert {name for name in TYPES if error([name]) > BETWEEN["the worst alone"]} <= keep
     assert len(seen) == len(found.probes)
     differences = [one.difference for one in found.ranking]
     assert differences == sorted(differences, key=lambda one: -(one or 0))
@@ -333,6 +335,9 @@ def test_errors_that_cancel_out_are_told_of() -> None:
     assert told[0].startswith("a + d: too much alone, and not together with others")
     # Each of those that fail alone is a set of its own, also if the search went another way.
     assert searching.with_single(found, ["c"])[0] == [("c",)]
+    nothing, told = searching.with_single(Found("does not fail"), ["a"])
+    assert nothing == []
+    assert told[0].startswith("a: too much alone, and not together with others")
 
 
 # Real models, and how it is told

@@ -71,8 +71,9 @@ class Sensitivity:
         state: "found" (something has to stay in fp32), "does not fail" (all may be in the lower precision) or
             "no op does it" (the check fails in fp32, too).
         words: what the check said with all candidates in the lower precision.
-        keep: types, or index and type of ops, to keep in fp32: with them there, the check passes, and does
-            not with any one less, unless a notice says otherwise. What differs most alone comes first.
+        keep: types, or index and type of ops, to keep in fp32: with them there, the check passes. What fails
+            alone is among them, and of the others none can be left out, unless a notice says otherwise. What
+            differs most alone comes first.
         sets: sets that make the check fail with all others in fp32, and do not without any one of them.
         avoid: the config that passes the check; None for single ops, which no config can name, and where
             there is none.

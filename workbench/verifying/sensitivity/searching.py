@@ -99,7 +99,8 @@ def search(ledger: Ledger, spending: Spending, single: Sequence[str]) -> Found:
     Args:
         ledger: tries configs, by what is in the lower precision; its names begin with what differs most.
         spending: what the ledger tries them with.
-        single: candidates that fail alone. They stay in fp32 while the others are searched.
+        single: candidates that fail alone. They stay in fp32, also where the errors of others happen to
+            cancel theirs out, which other inputs may not do.
     """
     names = ledger.names
     full = ledger.sample(names, 1)
@@ -116,12 +117,6 @@ def search(ledger: Ledger, spending: Spending, single: Sequence[str]) -> Found:
     if found.state not in ("found", "does not fail") or (found.state == "found" and found.off is None):
         return found
     off = tuple(name for name in names if name in single or name in (found.off or ()))
-    # Errors that cancel out may make one needless, which failed alone.
-    spending.left = len(off)
-    for name in reversed(off):
-        fewer = _without(off, (name,))
-        if name in single and ledger.ask(_without(names, fewer)).verdict == "passes":
-            off = fewer
     return Found("found", found.sets, off, notices=found.notices)
 
 
@@ -160,6 +155,8 @@ def with_single(found: Found, single: Sequence[str]) -> tuple[list[Part], list[s
     sets: list[Part] = [(name,) for name in single] if found.state == "found" else []
     sets += [part for part in found.sets if not set(part) & set(single)]
     cancelled = [text.removesuffix(_ONLY) for text in found.notices if text.endswith(_ONLY)]
+    if found.state == "does not fail":
+        cancelled += single
     told = [
         text.replace("with all of them off", "with all of them in fp32")
         for text in found.notices

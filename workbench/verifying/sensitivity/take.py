@@ -55,8 +55,8 @@ def sensitivity(
 
     First every candidate is tried alone in the lower precision, all others in fp32: that is the ranking. Then
     delta debugging, as in `bisect`, looks for the smallest sets that make the check fail, and for what has to
-    stay in fp32 so that it passes; what fails alone stays there meanwhile. Errors add up: where no small set
-    is guilty and all together are, there is still a set to keep of which nothing can be left out.
+    stay in fp32 so that it passes; what fails alone stays there in any case. Errors add up: where no small
+    set is guilty and all together are, there is still a set to keep of which nothing can be left out.
 
     "simulated" needs no hardware that has the precision. The model runs in fp32 on the CPU, its ops as they
     are in its file, none fused and without oneDNN. What an op in the lower precision reads (weights, too) and
