@@ -36,6 +36,8 @@ LABEL_MOST = 34
 HOVER_MOST = 2000
 HOVER_LINE = 90
 SUBTITLE_LINE = 115
+# plotly.js writes powers of ten larger by this than all other labels of an axis.
+POWERS_LARGER = 1.25
 # Pixels of a line of text, and of a plot on a narrow page.
 LINE, NARROW = 17, 480
 
@@ -257,6 +259,22 @@ def log_axis(
         ticktext=[text(one) for one in ticks],
         range=[math.log10(low) - beyond, math.log10(high) + beyond],
     )
+
+
+def powers_of_ten(figure: go.Figure, low: float, high: float) -> dict[str, Any]:
+    """Settings of a logarithmic axis for bounds so far apart that only powers of ten are named.
+
+    Args:
+        figure: whose axis it is.
+        low: the least that is shown, above 0.
+        high: the most.
+    """
+    return {
+        "type": "log",
+        "exponentformat": "power",
+        "tickfont": {"size": figure.layout.font.size / POWERS_LARGER},
+        "dtick": 1 if high / low < 1e8 else 2,
+    }
 
 
 def row_labels(figure: go.Figure, labels: Sequence[str]) -> None:

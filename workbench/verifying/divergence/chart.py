@@ -16,6 +16,7 @@ from workbench.bench.charts.dress import (
     figure_of,
     hover_text,
     label_text,
+    powers_of_ten,
 )
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 NOTHING = "No values were compared: none of the ops of the two final graphs stand for the same."
 # What is equal has no place on a logarithmic axis: it stands at this share of the least that differs.
 EQUAL = 0.1
-# plotly.js writes powers of ten larger by this than all other labels of an axis.
-POWERS_LARGER = 1.25
 TITLE = "Difference along the depth"
 
 
@@ -98,11 +97,8 @@ def divergence_chart(found: Divergence, theme: str = "light") -> go.Figure:
         _note_first(figure, found.first, points, low, high)
     figure.update_xaxes(title={"text": "op of the model, in the order they run"})
     figure.update_yaxes(
+        powers_of_ten(figure, low, high),
         title={"text": "||a − b|| / ||a||"},
-        type="log",
-        exponentformat="power",
-        tickfont={"size": figure.layout.font.size / POWERS_LARGER},
-        dtick=1 if high / low < 1e8 else 2,
         # Above the points there is room for the name of the first divergence.
         range=[math.log10(low) - 0.2, math.log10(high) + 0.1 * math.log10(high / low)],
     )

@@ -15,6 +15,7 @@ from workbench.bench.charts.dress import (
     figure_of,
     hover_text,
     label_text,
+    powers_of_ten,
     row_labels,
 )
 
@@ -89,9 +90,7 @@ def sensitivity_chart(found: Sensitivity, theme: str = "light") -> go.Figure:
     if by_tolerance:
         figure.add_vline(x=1.0, line={"color": NEUTRAL, "dash": "dash", "width": 1.5})
     figure.update_xaxes(
-        type="log",
-        exponentformat="power",
-        dtick=1 if high / low < 1e8 else 2,
+        powers_of_ten(figure, low, high),
         range=[math.log10(low), math.log10(high)],
         title={
             "text": "largest difference, times what the tolerance allows"
