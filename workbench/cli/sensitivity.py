@@ -91,7 +91,7 @@ def sensitivity(
         save_chart(found.chart(), chart)
     command = None
     if found.avoid is not None:
-        command = f"workbench run {shlex.join([model, *_options(found.avoid)])}"
+        command = f"workbench run {shlex.join([model, *options_of(found.avoid)])}"
     if json_:
         output.print_json({**found.facts(), "command": command})
         return
@@ -104,9 +104,3 @@ def sensitivity(
         click.echo(f"to run it: {command}")
     if chart:
         click.echo(f"chart written to {chart}")
-
-
-def _options(config: InferenceConfig) -> list[str]:
-    """The options of CONFIG that ask for a config, one for each type that stays in fp32."""
-    kept = [text for name in config.fp32_ops for text in ("--fp32-op", name)]
-    return [*options_of(config.replace(fp32_ops=())), *kept]
