@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forking import run_script
 
 FILES = {
     "pir": ("inference.json", "inference.pdiparams"),
@@ -92,18 +91,9 @@ def native(
         if inputs is not None:
             np.savez(folder / "inputs.npz", **inputs)
         arguments = [str(folder / "inputs.npz"), str(folder / "out.npz"), *map(str, files)]
-        ran = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=300,
-            check=False,
-        )
-        log = _COLOUR.sub("", ran.stdout)
-        assert ran.returncode == 0, log[-3000:]
+        ended, said = run_script(program, arguments, folder)
+        log = _COLOUR.sub("", said)
+        assert ended == 0, log[-3000:]
         told = json.loads((folder / "out.json").read_text())
         outputs = {}
         if inputs is not None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache as cache_results
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forking import run_script
 
 from workbench import models
 
@@ -58,17 +56,9 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, 
             np.savez(folder / "inputs.npz", **inputs)
         names = [model.model_dir] if model.model_dir else [model.model_file, model.params_file or ""]
         arguments = [model.ir, str(model.model_file), str(folder), *map(str, names)]
-        environment = dict(os.environ, GLOG_minloglevel="2")
-        environment["FLAGS_enable_pir_api"] = "1" if model.ir == "pir" else "0"
-        ran = subprocess.run(
-            [sys.executable, str(NATIVE), *arguments],
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr[-2000:]
+        pir = "1" if model.ir == "pir" else "0"
+        ended, printed = run_script(NATIVE.read_text(), arguments, folder, FLAGS_enable_pir_api=pir)
+        assert ended == 0, printed[-2000:]
         said: dict[str, Any] = json.loads((folder / "said.json").read_text())
         if inputs is not None:
             with np.load(folder / "outputs.npz") as arrays:
