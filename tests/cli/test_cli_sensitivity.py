@@ -71,7 +71,7 @@ def test_the_json_has_the_command_that_runs_it(
     assert facts["ranking"][1]["difference"] is None
     assert (
         facts["command"]
-        == f"workbench run {digits} --precision bf16 --threads 2 --fp32-op exp --fp32-op softmax"
+        == f"workbench run {digits} --precision bf16 --fp32-op exp --fp32-op softmax --threads 2"
     )
     assert "notice: something is to be said" in said.err
 

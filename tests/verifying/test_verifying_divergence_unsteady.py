@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_verifying_divergence_planting import OFF, ON
+from planting_ops import OFF, ON
 
 from workbench.verifying.divergence import first_divergence
 

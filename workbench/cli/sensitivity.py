@@ -61,11 +61,11 @@ def sensitivity(
     time_limit: float | None,
     json_: bool,
 ) -> None:
-    """Find the ops to keep in fp32 where the rest runs in a lower precision.
+    """Find the ops that need fp32.
 
-    --precision is the lower one: bf16, unless fp16 is asked for. Each type of op is tried alone in it, which
-    is the ranking; then the smallest sets are searched that are too much for the tolerance, and what has to
-    stay in fp32. --fp32-op names types that stay there anyway.
+    The rest may run in a lower precision. --precision is the lower one: bf16, unless fp16 is asked for. Each
+    type of op is tried alone in it, which is the ranking; then the smallest sets are searched that are too
+    much for the tolerance, and what has to stay in fp32. --fp32-op names types that stay there anyway.
     """
     from workbench.models import load
     from workbench.verifying.sensitivity import sensitivity as take

@@ -192,7 +192,7 @@ def test_too_little_time_is_said(world: World, run: Callable[..., Tuning]) -> No
         ({"space": {"threads": 2}}, "threads is 2 in the space: give a list of values"),
         ({"space": {"batch": [2]}}, "batch is a knob for the goal 'throughput' only"),
         ({"space": {"batch": [0]}, "goal": "throughput"}, "batch is 0 in the space"),
-        ({"space": {"passes": ["a pass"]}}, "which is not a pass name"),
+        ({"space": {"passes": ["a pass"]}}, "which is not the name of a pass"),
         ({"seconds": 0}, "seconds is 0: give a number above 0"),
         ({"goal": "speed"}, "goal is 'speed': give 'latency' or 'throughput'"),
         ({"memory_limit": -1}, "memory_limit is -1: give a number from 0"),
