@@ -62,9 +62,9 @@ def bisect(
     """Find the smallest set of passes that makes a check fail, and a config that avoids it.
 
     Passes are switched off by delta debugging, each config in a worker of its own. What was tried is kept in
-    a folder, and a call with the same arguments continues there. The full config is tried three times: if
-    only some of them fail, the fault is flaky, and a config counts as passing after so many runs that missing
-    the fault is less likely than 1 in 1000.
+    a folder, and a call with the same arguments continues there. The full config is tried three times, and
+    twelve times before it is taken not to fail. If only some of them fail, the fault is flaky, and a config
+    counts as passing after so many runs that missing the fault is less likely than 1 in 1000.
 
     Of several faults, one may hide the others: after each, the search goes on in the config that avoids it.
     A failure of another kind than the one that is being cut down, such as another refusal because a pass
